@@ -1,0 +1,85 @@
+"""A lineage with something switched: what the paper's claims compare, as another table."""
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+from alexnet.errors import UsageError
+from alexnet.lineages.spec import Conv, Dropout, Layer, Lineage, Linear, Norm, Pool, SpatialNorm
+
+ActivationName = Literal["relu", "tanh", "sigmoid"]
+
+
+def vary(
+    lineage: Lineage,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    activation: ActivationName | None = None,
+    norm: bool = True,
+    overlap: bool = True,
+    dropout: bool = True,
+    groups: bool = True,
+) -> Lineage:
+    """Return the lineage with the given switches thrown; defaults change nothing, `changes` lists what did.
+
+    Args:
+        lineage: any table; one that was varied already keeps its changes.
+        num_classes: width of the last layer.
+        in_channels: 3, or 1 for gray pictures.
+        activation: relu, tanh or sigmoid, everywhere.
+        norm: False drops every response normalisation (sec. 3.3).
+        overlap: False pools 2x2 at stride 2 in place of 3x3, to maps of equal size (sec. 3.4).
+        dropout: False drops it (sec. 4.2).
+        groups: False lets every kernel see every channel (sec. 3.5).
+
+    Raises:
+        UsageError: a value that no network can have.
+    """
+    _check(num_classes, in_channels, activation)
+    rows = lineage.layers
+    if not norm:
+        rows = tuple(row for row in rows if not isinstance(row, Norm | SpatialNorm))
+    if not dropout:
+        rows = tuple(row for row in rows if not isinstance(row, Dropout))
+    if not overlap:
+        rows = tuple(_tiled(row) for row in rows)
+    if not groups:
+        rows = tuple(_dense(row) for row in rows)
+    if num_classes is not None:
+        rows = (*rows[:-1], _widened(rows[-1], num_classes))
+
+    switched = {"norm": norm, "overlap": overlap, "dropout": dropout, "groups": groups}
+    given = {"num_classes": num_classes, "in_channels": in_channels, "activation": activation}
+    changes = dict(lineage.changes)
+    changes |= {key: value for key, value in switched.items() if not value}
+    changes |= {key: value for key, value in given.items() if value is not None}
+    return replace(
+        lineage,
+        layers=rows,
+        in_channels=in_channels or lineage.in_channels,
+        activation=activation or lineage.activation,
+        changes=tuple(sorted(changes.items())),
+    )
+
+
+def _check(num_classes: int | None, in_channels: int | None, activation: str | None) -> None:
+    if num_classes is not None and num_classes < 1:
+        raise UsageError(f"num_classes is {num_classes}; a classifier needs at least 1.")
+    if in_channels not in (None, 1, 3):
+        raise UsageError(f"in_channels is {in_channels}; pictures have 1 (gray) or 3 (colour) channels.")
+    if activation not in (None, *get_args(ActivationName)):
+        raise UsageError(f"activation is {activation!r}; choose one of {', '.join(get_args(ActivationName))}.")
+
+
+def _tiled(row: Layer) -> Layer:
+    # Rounded down, 2x2 at stride 2 makes maps as large as 3x3 at stride 2 does: 55 -> 27 -> 13 -> 6.
+    return replace(row, kernel_size=2, stride=2, ceil=False) if isinstance(row, Pool) else row
+
+
+def _dense(row: Layer) -> Layer:
+    return replace(row, groups=1) if isinstance(row, Conv | Norm) else row
+
+
+def _widened(row: Layer, num_classes: int) -> Layer:
+    assert isinstance(row, Linear), row
+    return replace(row, out_features=num_classes)

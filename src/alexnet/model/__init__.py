@@ -1,0 +1,7 @@
+"""A table becomes a network."""
+
+from alexnet.model.build import AlexNet, build
+from alexnet.model.init import initialize
+from alexnet.model.layers import Dropout, set_dropout_generator
+
+__all__ = ["AlexNet", "Dropout", "build", "initialize", "set_dropout_generator"]
