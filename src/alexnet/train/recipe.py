@@ -1,0 +1,151 @@
+"""How a network is trained, as plain settings: the flags of `alexnet train` and `alexnet finetune`.
+
+A `Recipe` has every value set. What a caller gives (flags, a config file, the environment, keyword arguments) is a
+mapping of some of its fields; `resolve` fills the rest from a preset, once, and that is what run.toml records.
+No torch here: `--help` reads this file.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from alexnet.lineages.spec import Lineage
+
+Command = Literal["train", "finetune"]
+BOTH: tuple[Command, ...] = ("train", "finetune")
+TRAIN: tuple[Command, ...] = ("train",)
+FINETUNE: tuple[Command, ...] = ("finetune",)
+
+
+def _setting(default: Any, help: str, commands: tuple[Command, ...] = BOTH, least: float | None = None) -> Any:
+    return field(default=default, metadata={"help": help, "commands": commands, "least": least})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting of a run; the defaults are the modern recipe's.
+
+    Rates of change: `lr` is the peak rate of the weights; a bias has `bias_lr` times that, a layer that comes
+    trained has `deep_lr` times that.
+    """
+
+    recipe: Literal["paper", "modern", "finetune"] = _setting(
+        "modern", "paper: as the lineage was trained; modern: better in the same number of epochs", TRAIN
+    )
+    lineage: str = _setting("bvlc", "which AlexNet: a name of `alexnet lineages`", TRAIN)
+    activation: Literal["relu", "tanh", "sigmoid"] = _setting("relu", "what follows each layer", TRAIN)
+    norm: bool = _setting(True, "keep the response normalisation layers", TRAIN)
+    overlap: bool = _setting(True, "keep pooling windows that overlap", TRAIN)
+    dropout: bool = _setting(True, "keep dropout", TRAIN)
+    groups: bool = _setting(True, "keep the two towers of grouped convolutions", TRAIN)
+
+    weights: str = _setting("", "trained network to start from: name, file or run folder", FINETUNE)
+    skip: tuple[str, ...] = _setting((), "layers that start anew; the head does whenever the classes differ", FINETUNE)
+    freeze: str = _setting("conv5", "last layer that stays as it is, or none", FINETUNE)
+    head_epochs: int = _setting(10, "epochs for the new layers alone, before the deeper ones join", FINETUNE, 0)
+    deep_lr: float = _setting(0.1, "factor on the rate of layers that come trained", FINETUNE, 0)
+
+    epochs: int = _setting(30, "passes over the training pictures, all stages together", least=1)
+    batch_size: int = _setting(128, "pictures per step", least=1)
+    lr: float = _setting(0.01, "learning rate, at its peak", least=0)
+    momentum: float = _setting(0.9, "share of the velocity kept at each step", least=0)
+    update: Literal["paper", "nesterov", "torch"] = _setting(
+        "nesterov", "paper: the rate inside the velocity; torch: outside; nesterov: outside, looking ahead"
+    )
+    weight_decay: float = _setting(5e-4, "pull of the weights towards zero", least=0)
+    bias_lr: float = _setting(1.0, "factor on the rate of biases", least=0)
+    bias_decay: bool = _setting(False, "let weight decay act on biases")
+    schedule: Literal["plateau", "cosine", "steps", "constant"] = _setting(
+        "cosine", "how the rate falls: /10 when validation stops improving, along a cosine, /10 at even steps, never"
+    )
+    lr_drops: int = _setting(3, "how often `plateau` and `steps` divide the rate by 10", least=0)
+    patience: int = _setting(5, "epochs without a better validation error before `plateau` acts", least=1)
+    warmup_epochs: float = _setting(1.0, "epochs over which the rate rises from zero", least=0)
+    label_smoothing: float = _setting(0.1, "share of the target spread over all classes", least=0)
+    init: Literal["lineage", "he"] = _setting("he", "initial weights: as the lineage's table says, or He's", TRAIN)
+    standardize: bool = _setting(True, "divide colours by their standard deviation where the lineage does not", TRAIN)
+
+    crop: Literal["random", "area", "center"] = _setting("area", "training crop: shifted, of random area, or centre")
+    min_area: float = _setting(0.5, "smallest share of the picture that an `area` crop shows", least=0.01)
+    flip: bool = _setting(True, "mirror half of the training pictures")
+    color: Literal["sqrt", "eigenvalue", "off"] = _setting("sqrt", "reading of the PCA colour noise")
+    color_std: float = _setting(0.1, "standard deviation of the PCA colour noise", least=0)
+
+    val_fraction: float = _setting(0.1, "share of each class kept for validation where the data has no split", least=0)
+    views: Literal[1, 10] = _setting(1, "views per picture at validation")
+    seed: int = _setting(0, "seed of everything random", least=0)
+    workers: int = _setting(0, "threads that read pictures; 0: as many as the machine bears", least=0)
+    device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    log_steps: int = _setting(50, "steps between two lines of metrics.jsonl", least=1)
+    checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints", least=0)
+    checkpoint_steps: int = _setting(0, "steps between two checkpoints; 0: by the clock alone", least=0)
+    keep_checkpoints: int = _setting(2, "how many checkpoints stay on disk", least=1)
+
+
+MODERN = Recipe()
+
+# Small steps from a network that can already see: pictures come from a cache, so there is no crop to draw.
+TUNED = replace(
+    MODERN,
+    recipe="finetune",
+    lineage="",
+    crop="random",
+    color="off",
+    label_smoothing=0.0,
+    val_fraction=0.2,
+)
+
+# Where a preset does not decide alone: the lineage's solver, or the number of pictures.
+PAPER_DECIDES = frozenset(
+    ("epochs", "batch_size", "lr", "momentum", "update", "weight_decay", "bias_lr", "bias_decay", "schedule", "patience")
+    + ("lr_drops", "warmup_epochs", "label_smoothing", "init", "standardize", "crop", "color")
+)
+COUNT_DECIDES = frozenset(("epochs", "head_epochs", "batch_size"))
+
+# What a resumed run may be told anew: nothing here changes the weights.
+FREE_ON_RESUME = frozenset(
+    ("workers", "device", "log_steps", "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
+)
+
+
+def paper(lineage: Lineage) -> Recipe:
+    """The recipe that the lineage's own authors used; what its `solver` says."""
+    solver = lineage.solver
+    return replace(
+        MODERN,
+        recipe="paper",
+        epochs=solver.epochs,
+        batch_size=solver.batch_size,
+        lr=solver.lr,
+        momentum=solver.momentum,
+        update="paper",
+        weight_decay=solver.weight_decay,
+        bias_lr=solver.bias_lr,
+        bias_decay=solver.bias_decay,
+        schedule="plateau",
+        lr_drops=solver.lr_drops,
+        warmup_epochs=0.0,
+        label_smoothing=0.0,
+        init="lineage",
+        standardize=False,
+        crop="random",
+        color=solver.color,
+    )
+
+
+def tuned(count: int, given: Mapping[str, object]) -> Recipe:
+    """The fine-tuning preset for `count` training pictures: a few hundred steps per stage, whatever the folder's size.
+
+    10 pictures per class give batches of 8 and 30 epochs a stage, 1000 per class batches of 64 and 5 epochs.
+    """
+    batch_size = _whole(given, "batch_size", min(64, max(8, 2 ** round(math.log2(max(count, 16) / 16)))))
+    stage_epochs = min(30, max(5, math.ceil(300 * batch_size / max(count, 1))))
+    epochs = _whole(given, "epochs", stage_epochs + _whole(given, "head_epochs", stage_epochs))
+    return replace(TUNED, batch_size=batch_size, epochs=epochs, head_epochs=min(epochs, math.ceil(epochs / 2)))
+
+
+def _whole(given: Mapping[str, object], name: str, default: int) -> int:
+    value = given.get(name, default)
+    assert isinstance(value, int)
+    return value
