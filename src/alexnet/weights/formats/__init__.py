@@ -1,0 +1,1 @@
+"""One file per format: bytes on one side, `Weights` on the other."""
