@@ -1,0 +1,131 @@
+"""A trained network with all it needs to look at pictures.
+
+B images, V views, C channels, H rows, W columns, K classes.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from alexnet import weights
+from alexnet.data.preprocess import Preprocessing
+from alexnet.data.views import average_views, center_view, ten_views
+from alexnet.errors import UnreadablePicture, UsageError
+from alexnet.inference.device import resolve_device
+from alexnet.inference.predict import Prediction, Unreadable, predict_stream
+from alexnet.inference.sources import Source
+from alexnet.lineages import Lineage
+from alexnet.model import AlexNet, build
+from alexnet.weights import Weights
+
+CUTS = {1: center_view, 10: ten_views}
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A network, the names of its classes and what it expects to be fed. `load` makes one from a file.
+
+    Attributes:
+        labels: names of the classes; empty where nobody knows them.
+        source: the file or run that it came from, as a person would name it.
+    """
+
+    model: AlexNet
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    lineage: Lineage
+    device: torch.device
+    source: str = ""
+
+    @classmethod
+    def of(cls, weights: Weights, device: torch.device, source: str = "") -> "Classifier":
+        """Build the network of `weights` around their tensors, in evaluation mode."""
+        model = build(weights.lineage)
+        model.load_state_dict(weights.tensors, assign=True)
+        return cls(model.to(device).eval(), weights.labels, weights.preprocessing, weights.lineage, device, source)
+
+    def label(self, index: int) -> str:
+        """Name of a class."""
+        return self.labels[index] if self.labels else f"class {index}"
+
+    def pictures_per_pass(self, views: int, batch_size: int) -> int:
+        """How many pictures of `views` each make a batch of `batch_size` views; at least one.
+
+        Raises:
+            UsageError: a number of views that nobody has defined, or no batch at all.
+        """
+        if views not in CUTS:
+            raise UsageError(f"views is {views}; expected 1 (the centre) or 10 (corners, centre and their mirrors).")
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}; at least one view goes through the network at a time.")
+        return max(1, batch_size // views)
+
+    @torch.inference_mode()
+    def probs(self, images: Tensor, views: int = 1) -> Tensor:
+        """Return the probabilities (B, K) of square pictures, with dropout off whatever mode the network is in.
+
+        Args:
+            images: (B, 3, S, S) uint8 RGB.
+            views: 1 looks at the centre; 10 averages the softmax over corners, centre and their mirrors.
+        """
+        cut = partial(CUTS[views], size=self.preprocessing.size)
+        crops = self.preprocessing.views(images.to(self.device), cut)  # (B, C, H, W) or (B, V, C, H, W)
+        with at_rest(self.model):
+            logits = self.model(crops.flatten(0, -4))  # (B*V, K)
+        return average_views(logits, views)
+
+    def predict(
+        self, pictures: Source | Iterable[Source], top: int = 5, views: int = 1, batch_size: int = 64
+    ) -> list[Prediction]:
+        """Return the likeliest classes of each picture, in order.
+
+        Args:
+            pictures: files, folders (searched through), globs, PIL images, bytes of a file; one or many.
+            top: how many classes of each to name.
+            views: 1, or the paper's 10.
+            batch_size: views in one pass through the network.
+
+        Raises:
+            UnreadablePicture: names the first that cannot be read; `predict_stream` goes on instead.
+            UsageError: `top`, `views` or `batch_size` cannot be so.
+        """
+        predictions = []
+        for result in predict_stream(self, pictures, top=top, views=views, batch_size=batch_size):
+            if isinstance(result, Unreadable):
+                raise UnreadablePicture(f"{result.image}: {result.reason}")
+            predictions.append(result)
+        return predictions
+
+
+def load(source: str | Path | None = None, device: str = "auto", lineage: str | None = None) -> Classifier:
+    """Return a classifier that is ready to predict.
+
+    Args:
+        source: a packaged name, a file, a folder or a run folder; None is the packaged network.
+        device: auto, cpu, cuda, cuda:N or mps.
+        lineage: only where the file cannot tell.
+
+    Raises:
+        UsageError: no such weights, device or lineage.
+        WeightsError: the file is no file of weights, or does not fit its lineage.
+    """
+    place = resolve_device(device)
+    name = weights.DEFAULT_WEIGHTS if source is None else str(source)
+    return Classifier.of(weights.load(source, lineage), place, name or "")
+
+
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Put every layer into evaluation mode for a while, and each back into the mode that it had."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -1,0 +1,97 @@
+"""Where on a picture the network looks: what it loses when a gray patch covers a place.
+
+Source: Zeiler and Fergus 2014, sec. 4.2.
+"""
+
+from itertools import product
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from alexnet.data.picture import to_square
+from alexnet.data.preprocess import Preprocessing
+from alexnet.data.views import center_offset
+from alexnet.errors import UsageError
+from alexnet.inference.classifier import Classifier
+
+GRAY = 128
+# Five tones of cividis: dark blue to yellow, even steps of lightness, the same to colour-blind eyes.
+TONES = np.array([[0, 34, 78], [67, 78, 108], [125, 124, 120], [188, 175, 111], [254, 232, 56]], np.float64)
+HEAT_SHARE = 0.55  # of the heat's colours in an overlay; the rest is the picture in gray
+
+
+def occlusion_map(
+    classifier: Classifier,
+    picture: Image.Image,
+    patch: int | None = None,
+    stride: int | None = None,
+    batch_size: int = 64,
+) -> np.ndarray:
+    """Return how much the predicted class loses under a patch: (size, size) float64, the pixels of the centre view.
+
+    A value is the drop in probability, averaged over all patches that cover the pixel; below zero where the network
+    is surer without it.
+
+    Args:
+        classifier: see `load`.
+        picture: upright and RGB, as `read_picture` gives it.
+        patch: side of the patch in pixels of the view; None is a sixth of the view.
+        stride: from one patch to the next; None is half a patch.
+        batch_size: patches in one pass through the network.
+
+    Raises:
+        UsageError: the patch does not fit, or the stride leaves pixels uncovered.
+    """
+    size = classifier.preprocessing.size
+    patch = patch or max(1, size // 6)
+    stride = stride or max(1, patch // 2)
+    if not 1 <= stride <= patch <= size:
+        raise UsageError(f"patch is {patch} and stride {stride}; expected 1 <= stride <= patch <= {size} pixels.")
+    image = torch.from_numpy(_square(classifier.preprocessing, picture)).permute(2, 0, 1)  # (3, S, S)
+    whole = classifier.probs(image[None])[0]  # (K,)
+    predicted = int(whole.argmax())
+    offset = center_offset(image.shape[-1], size)
+    heat, cover = np.zeros((size, size)), np.zeros((size, size))
+    every = list(product(_steps(size, patch, stride), repeat=2))
+    for first in range(0, len(every), batch_size):
+        places = every[first : first + batch_size]
+        covered = torch.stack([_covered(image, offset + top, offset + left, patch) for top, left in places])
+        drops = (whole - classifier.probs(covered))[:, predicted].tolist()
+        for (top, left), drop in zip(places, drops, strict=True):
+            heat[top : top + patch, left : left + patch] += drop
+            cover[top : top + patch, left : left + patch] += 1
+    return np.asarray(heat / cover)
+
+
+def overlay(classifier: Classifier, picture: Image.Image, heat: np.ndarray) -> Image.Image:
+    """Lay a map of `occlusion_map` over the part of the picture that the network looked at; yellow matters most."""
+    preprocessing = classifier.preprocessing
+    near = center_offset(preprocessing.resize, preprocessing.size)
+    far = near + preprocessing.size
+    view = Image.fromarray(_square(preprocessing, picture)[near:far, near:far]).convert("L").convert("RGB")
+    shares = heat.clip(min=0) / max(heat.max(), np.finfo(np.float64).tiny)
+    return Image.blend(view, Image.fromarray(colored(shares)), HEAT_SHARE)
+
+
+def colored(shares: np.ndarray) -> np.ndarray:
+    """Colours of values in 0..1: (H, W) to (H, W, 3) uint8, cividis."""
+    places = np.linspace(0, 1, len(TONES))
+    planes = [np.interp(shares, places, TONES[:, plane]) for plane in range(3)]
+    return np.asarray(np.rint(np.stack(planes, axis=-1)).astype(np.uint8))
+
+
+def _square(preprocessing: Preprocessing, picture: Image.Image) -> np.ndarray:
+    return to_square(picture, preprocessing.resize, preprocessing.fit)
+
+
+def _steps(size: int, patch: int, stride: int) -> list[int]:
+    """Where patches begin; the last ends at the edge, so that every pixel is covered."""
+    return sorted({*range(0, size - patch, stride), size - patch})
+
+
+def _covered(image: Tensor, top: int, left: int, patch: int) -> Tensor:
+    covered = image.clone()
+    covered[:, top : top + patch, left : left + patch] = GRAY
+    return covered

@@ -1,0 +1,115 @@
+"""What is on each picture: a stream of predictions whose memory does not grow with its length."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from alexnet.data.ordered import ordered_map
+from alexnet.data.picture import read_picture, to_square
+from alexnet.errors import DataError, UsageError
+from alexnet.inference.sources import Found, Source, expand
+
+if TYPE_CHECKING:
+    from alexnet.data.preprocess import Preprocessing
+    from alexnet.inference.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class, and how likely the network thinks it."""
+
+    index: int
+    label: str
+    prob: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest classes of one picture, likeliest first."""
+
+    image: str
+    top: tuple[Guess, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields as `alexnet predict --json` prints them."""
+        return {"image": self.image, "top": [asdict(guess) for guess in self.top]}
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A source that no picture could be made of, and why."""
+
+    image: str
+    reason: str
+
+
+def predict_stream(
+    classifier: "Classifier",
+    sources: Source | Iterable[Source],
+    *,
+    top: int = 5,
+    views: int = 1,
+    batch_size: int = 64,
+    workers: int | None = None,
+) -> Iterator[Prediction | Unreadable]:
+    """Predict picture after picture, in order, while threads decode the next ones.
+
+    Args:
+        classifier: see `load`.
+        sources: files, folders (searched through), globs, PIL images, bytes of a file. An iterator is followed as
+            it goes, a few batches ahead.
+        top: how many classes of each to name; all, if there are fewer.
+        views: 1, or the paper's 10.
+        batch_size: views in one pass through the network.
+        workers: threads that decode; None is one per core.
+
+    Returns:
+        One result per picture: what cannot be read is an `Unreadable`, and the stream goes on.
+
+    Raises:
+        UsageError: `top`, `views` or `batch_size` cannot be so; said before the first picture is read.
+    """
+    if top < 1:
+        raise UsageError(f"top is {top}; name at least 1 class.")
+    count = classifier.pictures_per_pass(views, batch_size)
+    decode = partial(_decode, preprocessing=classifier.preprocessing)
+    decoded = ordered_map(decode, expand(sources), workers)
+    return _predicted(classifier, decoded, count, top, views)
+
+
+def _predicted(
+    classifier: "Classifier", decoded: Iterator[tuple[str, np.ndarray | str]], count: int, top: int, views: int
+) -> Iterator[Prediction | Unreadable]:
+    while batch := list(islice(decoded, count)):
+        squares = [square for _, square in batch if not isinstance(square, str)]
+        tops = iter(_tops(classifier, squares, top, views))
+        for name, square in batch:
+            yield Unreadable(name, square) if isinstance(square, str) else Prediction(name, next(tops))
+
+
+def _tops(classifier: "Classifier", squares: list[np.ndarray], top: int, views: int) -> list[tuple[Guess, ...]]:
+    if not squares:
+        return []
+    images = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)  # (B, 3, S, S)
+    probs = classifier.probs(images, views)  # (B, K)
+    best = probs.topk(min(top, probs.shape[1]))
+    return [
+        tuple(Guess(index, classifier.label(index), prob) for prob, index in zip(*row, strict=True))
+        for row in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
+
+
+def _decode(found: Found, preprocessing: "Preprocessing") -> tuple[str, np.ndarray | str]:
+    """The picture as a square (S, S, 3), or why it cannot be one."""
+    if isinstance(found.content, DataError):
+        return found.name, str(found.content)
+    try:
+        picture = read_picture(found.content, found.name)
+        return found.name, to_square(picture, preprocessing.resize, preprocessing.fit)
+    except DataError as error:
+        return found.name, str(error).removeprefix(f"{found.name}: ")
