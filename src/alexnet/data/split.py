@@ -55,7 +55,7 @@ def _ranks(listing: Listing, seed: int) -> np.ndarray:
 def _assign(splits: np.ndarray, val_fraction: float) -> np.ndarray:
     """Fill the open places of one class: the first ones are for validation."""
     places = np.flatnonzero(splits == "")
-    wanted = min(max(1, round(val_fraction * len(splits))), len(splits) - 1) - np.sum(splits == "val")
+    wanted = max(1, round(val_fraction * len(splits))) - np.sum(splits == "val")
     most = len(places) if np.any(splits == "train") else len(places) - 1
     filled = splits.copy()
     filled[places] = "train"
