@@ -8,11 +8,10 @@ if TYPE_CHECKING:
     from alexnet.inference.evaluate import evaluate
     from alexnet.model import AlexNet
     from alexnet.train.finetune import finetune
-    from alexnet.train.train import train
 
 __version__ = "0.1.0"
 
-__all__ = ["AlexNet", "Classifier", "evaluate", "finetune", "load", "train"]
+__all__ = ["AlexNet", "Classifier", "evaluate", "finetune", "load"]
 
 _ROOMS = {
     "AlexNet": "alexnet.model",
@@ -20,7 +19,6 @@ _ROOMS = {
     "evaluate": "alexnet.inference.evaluate",
     "finetune": "alexnet.train.finetune",
     "load": "alexnet.inference.classifier",
-    "train": "alexnet.train.train",
 }
 
 
