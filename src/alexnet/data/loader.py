@@ -1,0 +1,186 @@
+"""Pictures to batches: threads read ahead, and what comes out does not depend on how many.
+
+B pictures of a batch, S stored side. A position is a place in the epoch's order; randomness belongs to positions, so
+each picture of a batch carries its own.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alexnet.data.ordered import core_count
+from alexnet.data.raw_shards import RawPictures
+from alexnet.data.source import Pictures
+from alexnet.errors import TooManyUnreadable, UnreadablePicture, UsageError
+
+MAX_WORKERS = 32
+PICTURES_PER_TASK = 8
+PREFETCH_BATCHES = 3
+PREFETCH_BYTES = 128 * 2**20  # large batches are read less far ahead, so that memory stays flat
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures that follow each other in the epoch's order, less those that could not be read.
+
+    Attributes:
+        images: (B, 3, S, S) uint8 RGB; a view of (B, S, S, 3), the layout of decoded pictures (channels_last).
+        labels: (B,) int64, -1 without a label.
+        indices: (B,) which picture of the source.
+        positions: (B,) place of each in the epoch's order.
+        start: position of the batch's first slot, readable or not.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: np.ndarray
+    positions: np.ndarray
+    start: int
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass
+class Skips:
+    """The pictures that could not be read: name to reason, each once however many epochs meet it."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    def add(self, name: str, reason: str, of: int) -> None:
+        """Count a picture of an order of `of`.
+
+        Raises:
+            TooManyUnreadable: they are more than 1 % of the order, and more than 10.
+        """
+        self.reasons.setdefault(name, reason)
+        quota = max(10, of // 100)
+        if len(self) > quota:
+            raise self.too_many(f"more than {quota} of {of} pictures could not be read")
+
+    def too_many(self, what: str) -> TooManyUnreadable:
+        """The error to raise, with the first reasons."""
+        first = "".join(f"\n  {reason}" for reason in list(self.reasons.values())[:3])
+        return TooManyUnreadable(f"{what}; the first:{first}\nRun `alexnet data inspect` to see all of them.")
+
+
+def batches(
+    pictures: Pictures,
+    order: np.ndarray,
+    batch_size: int,
+    *,
+    start: int = 0,
+    workers: int | None = None,
+    skips: Skips,
+) -> Generator[Batch, None, None]:
+    """Read `order` in batches, a few ahead of the caller; the same batches whatever `workers` is.
+
+    The last batch may be smaller, a batch with unreadable pictures is, and one without a readable picture is left out.
+    Leaving the loop early stops the threads; where an exception may keep the generator alive, use `closing`.
+
+    Args:
+        pictures: the source, safe to read from many threads.
+        order: indices into `pictures`, an epoch.
+        batch_size: slots of a batch, readable or not.
+        start: position to begin at; a multiple of `batch_size` gives the batches of the undisturbed run.
+        workers: threads; None is one per processor that this process may use.
+        skips: counts the unreadable pictures.
+
+    Raises:
+        TooManyUnreadable: more bad pictures than the quota of `skips`, or not one good picture in a whole order.
+    """
+    ahead = min(PREFETCH_BATCHES, max(1, PREFETCH_BYTES // (batch_size * pictures.side**2 * 3)))
+    pool = ThreadPoolExecutor(worker_count(workers), thread_name_prefix="alexnet-loader")
+    firsts = range(start, len(order), batch_size)
+    begun = (_begin(pool, pictures, order[first : first + batch_size], first) for first in firsts)
+    is_empty = start == 0
+    try:
+        for reading in _ahead(begun, ahead):
+            bad = reading.finish()
+            for slot, reason in bad.items():
+                skips.add(pictures.name(int(reading.indices[slot])), reason, of=len(order))
+            if len(bad) < len(reading.indices):
+                is_empty = False
+                yield reading.batch(pictures, bad)
+        if is_empty and len(order):
+            raise skips.too_many(f"none of {len(order)} pictures could be read")
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def worker_count(workers: int | None) -> int:
+    """Threads to read with: what was asked for, or one per core, of at most MAX_WORKERS.
+
+    Raises:
+        UsageError: fewer than one.
+    """
+    if workers is None:
+        return min(core_count(), MAX_WORKERS)
+    if workers < 1:
+        raise UsageError(f"workers is {workers}; expected 1 or more, or nothing for one per core.")
+    return workers
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A batch on its way: `tasks` fill `pixels` (B, S, S, 3), each a part that begins at its key."""
+
+    first: int
+    indices: np.ndarray
+    pixels: np.ndarray
+    tasks: dict[int, Future[dict[int, str]]]
+
+    def finish(self) -> dict[int, str]:
+        """Wait; return the slots that could not be read, with the reasons. Other errors of a thread surface here."""
+        return {part + slot: reason for part, task in self.tasks.items() for slot, reason in task.result().items()}
+
+    def batch(self, pictures: Pictures, bad: dict[int, str]) -> Batch:
+        slots = np.setdiff1d(np.arange(len(self.indices)), list(bad))
+        pixels = self.pixels[slots] if bad else self.pixels
+        indices = self.indices[slots]
+        return Batch(
+            images=torch.from_numpy(pixels).permute(0, 3, 1, 2),
+            labels=torch.from_numpy(pictures.labels[indices].astype(np.int64)),
+            indices=indices,
+            positions=self.first + slots,
+            start=self.first,
+        )
+
+
+def _begin(pool: ThreadPoolExecutor, pictures: Pictures, indices: np.ndarray, first: int) -> _Reading:
+    pixels = np.empty((len(indices), pictures.side, pictures.side, 3), dtype=np.uint8)
+    share = len(indices) if isinstance(pictures, RawPictures) else PICTURES_PER_TASK
+    parts = [slice(part, part + share) for part in range(0, len(indices), share)]
+    tasks = {part.start: pool.submit(_read, pictures, indices[part], pixels[part]) for part in parts}
+    return _Reading(first, indices, pixels, tasks)
+
+
+def _read(pictures: Pictures, indices: np.ndarray, pixels: np.ndarray) -> dict[int, str]:
+    """Fill `pixels` in place; return the slots that could not be read, with the reasons."""
+    if isinstance(pictures, RawPictures):
+        pictures.gather(indices, pixels)
+        return {}
+    bad = {}
+    for slot, index in enumerate(indices.tolist()):
+        try:
+            pixels[slot] = pictures.read(index)
+        except UnreadablePicture as error:
+            bad[slot] = str(error)
+    return bad
+
+
+def _ahead(begun: Iterator[_Reading], count: int) -> Iterator[_Reading]:
+    """The readings in order, with `count` more begun than handed out."""
+    waiting: deque[_Reading] = deque(islice(begun, count))
+    while waiting:
+        waiting.extend(islice(begun, 1))
+        yield waiting.popleft()
