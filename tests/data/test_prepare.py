@@ -154,7 +154,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads(source: Path, tmp_path: Pa
     make(source, tmp_path / "four", format=format, workers=4)
     one = contents(tmp_path / "one")
     assert one == contents(tmp_path / "four")
-    assert len(one) == 3 + 2 * 3 and not (tmp_path / "one" / ".work").exists()
+    assert len(one) == 3 + 2 * 3 and not (tmp_path / "one" / ".preparing").exists()
 
 
 def test_a_finished_set_is_left_alone(source: Path, tmp_path: Path) -> None:
@@ -356,8 +356,8 @@ def test_another_plan_in_the_same_folder_is_refused(
     make(source, tmp_path / "set")
     if not is_finished:
         plan = json.loads((tmp_path / "set" / "dataset.json").read_text())
-        (tmp_path / "set" / ".work").mkdir()
-        (tmp_path / "set" / ".work" / "plan.json").write_text(json.dumps(plan))
+        (tmp_path / "set" / ".preparing").mkdir()
+        (tmp_path / "set" / ".preparing" / "plan.json").write_text(json.dumps(plan))
         (tmp_path / "set" / "dataset.json").unlink()
     before = contents(tmp_path / "set")
     with pytest.raises(DataError, match=complaint):
@@ -381,8 +381,8 @@ def test_a_folder_with_something_else_in_it_is_refused(source: Path, tmp_path: P
 
 
 def test_a_folder_that_another_process_is_filling_is_refused(source: Path, tmp_path: Path) -> None:
-    (tmp_path / "set" / ".work").mkdir(parents=True)
-    with (tmp_path / "set" / ".work" / "lock").open("wb") as lock:
+    (tmp_path / "set" / ".preparing").mkdir(parents=True)
+    with (tmp_path / "set" / ".preparing" / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="another process"):
             make(source, tmp_path / "set")

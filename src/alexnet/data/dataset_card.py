@@ -17,7 +17,7 @@ from alexnet.errors import DataError
 CARD = "dataset.json"
 MEAN = "mean.npy"
 REPORT = "report.jsonl"
-WORK = ".work"  # where an unfinished set keeps what it knows
+WORK = ".preparing"  # where an unfinished set keeps what it knows
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def is_finished(destination: Path, plan: Plan) -> bool:
 
 @contextmanager
 def working_folder(destination: Path, plan: Plan) -> Iterator[None]:
-    """Hold `destination` for one run of `plan`; what the run keeps in `.work/` goes when the block ends well.
+    """Hold `destination` for one run of `plan`; what the run keeps in `.preparing/` goes when the block ends well.
 
     Raises:
         DataError: another process holds it, or it cannot be written to.

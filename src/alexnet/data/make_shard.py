@@ -58,9 +58,7 @@ class _Chunk:
     report: list[Entry]
 
 
-def make_shard(
-    task: ShardTask, listing: Listing, plan: Plan, folder: Path, tally: Tally, workers: int | None
-) -> Record:
+def make_shard(task: ShardTask, listing: Listing, plan: Plan, folder: Path, tally: Tally, workers: int | None) -> None:
     """Write one shard, its index and its record; the same bytes whatever `workers` is.
 
     Raises:
@@ -85,7 +83,6 @@ def make_shard(
     counts = np.bincount(labels, minlength=len(listing.classes)).tolist()
     record = Record(ShardFile(path.name, len(rows), path.stat().st_size), tuple(counts), tuple(report))
     write_record(folder, task.name, record, sums)
-    return record
 
 
 def _write(writer: TarWriter | RawWriter, item: _Item) -> Row:

@@ -14,6 +14,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+MAX_WORKERS = 16  # unless told otherwise: each holds a decoded picture, a few hundred MB for photographs on 16
+
+
 def core_count() -> int:
     """Cores that this process may use, which a container or a batch system can limit."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -22,10 +25,10 @@ def core_count() -> int:
 def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """Yield `function(item)` for each item, in order, with a bounded number of results waiting.
 
-    `workers` is a number of threads, by default one for each core. Two results for each are under way at most, so
-    memory stays flat.
+    `workers` is a number of threads, by default one for each core, 16 at most. Two results for each are under way at
+    most, so memory stays flat.
     """
-    workers = workers or core_count()
+    workers = workers or min(core_count(), MAX_WORKERS)
     remaining = iter(items)
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -4,6 +4,7 @@ Equal sources and settings give equal bytes, with any number of threads and howe
 a shard is whole or absent, and a second call makes the absent ones. shards.py says what the files are.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,15 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alexnet.data.dataset_card import REPORT, WORK, Card, read_card, write_card
+from alexnet.data.dataset_card import REPORT, Card, ShardFile, read_card, write_card
 from alexnet.data.destination import is_finished, remove_work, require_apart, require_room, working_folder
 from alexnet.data.durable import written_aside
 from alexnet.data.folder import scan
 from alexnet.data.listing import Listing, Split
 from alexnet.data.make_shard import make_shard
 from alexnet.data.plan import SPLITS, Format, Plan, ShardTask, listing_sha256, shard_tasks
-from alexnet.data.records import Record, Tally, read_record, read_sums
-from alexnet.data.statistics import Moments, Statistics
+from alexnet.data.records import Tally, read_record, read_sums
+from alexnet.data.statistics import Moments
 from alexnet.errors import TooManyUnreadable
 from alexnet.lineages.spec import Fit
 
@@ -97,64 +98,55 @@ def prepare(
         return _planned(destination, listing, tasks)
     tally = Tally(len(listing), max(10, len(listing) // 100) if quota is None else quota, progress)
     with working_folder(destination, plan):
-        kept = _kept(destination, tasks, plan)
-        for task in tasks:
-            if task.name in kept:
-                tally.add(len(task.indices), kept[task.name].report)
-        for task in tasks:
-            if task.name not in kept:
-                make_shard(task, listing, plan, destination, tally, workers)
+        missing = _missing(destination, tasks, tally)
+        if plan.format == "raw":
+            require_room(destination, sum(len(task.indices) for task in missing) * plan.size**2 * 3)
+        for task in missing:
+            make_shard(task, listing, plan, destination, tally, workers)
         card = _finish(destination, listing, tasks, plan)
-    return _report(destination, card, made=len(tasks) - len(kept))
+    return _report(destination, card, made=len(missing))
 
 
-def _kept(destination: Path, tasks: Sequence[ShardTask], plan: Plan) -> dict[str, Record]:
-    """The shards that an earlier call finished, after a look at the room for the others."""
-    kept = {task.name: record for task in tasks if (record := read_record(destination, task.name))}
-    if plan.format == "raw":
-        missing = sum(len(task.indices) for task in tasks if task.name not in kept)
-        require_room(destination, missing * plan.size**2 * 3)
-    return kept
+def _missing(destination: Path, tasks: Sequence[ShardTask], tally: Tally) -> list[ShardTask]:
+    """The shards still to make; the pictures of those that an earlier call finished are added to the tally."""
+    missing = []
+    for task in tasks:
+        if record := read_record(destination, task.name):
+            tally.add(len(task.indices), record.report)
+        else:
+            missing.append(task)
+    return missing
 
 
 def _finish(destination: Path, listing: Listing, tasks: Sequence[ShardTask], plan: Plan) -> Card:
-    """Write the report, the mean image and the card from what the shards left in `.work/`."""
-    records = {split: [_record(destination, task) for task in tasks if task.split == split] for split in SPLITS}
-    entries = [entry for split in SPLITS for record in records[split] for entry in record.report]
-    with written_aside(destination / REPORT) as file:
-        file.writelines(entry.to_line() for entry in entries)
+    """Write the report, the mean image and the card from what each shard left, one shard at a time."""
+    sums = Moments(plan.size)
+    files: dict[Split, list[ShardFile]] = {split: [] for split in SPLITS}
+    counts = {split: np.zeros(len(listing.classes), np.int64) for split in SPLITS}
+    actions: Counter[str] = Counter()
+    with written_aside(destination / REPORT) as report:
+        for task in tasks:
+            record = read_record(destination, task.name)
+            assert record is not None, f"{task.name} was just made"
+            report.writelines(entry.to_line() for entry in record.report)
+            actions.update(entry.action for entry in record.report)
+            files[task.split].append(record.file)
+            counts[task.split] += record.counts
+            if task.split == "train":  # validation must not leak into what training subtracts
+                sums.merge(read_sums(destination, task.name))
+    if not sums.count:
+        raise TooManyUnreadable(f"not one training picture can be read. {destination / REPORT} says why of each.")
     card = Card(
         plan=plan,
         classes=listing.classes,
-        counts={split: _sum_counts(records[split], len(listing.classes)) for split in SPLITS},
-        shards={split: tuple(record.file for record in records[split]) for split in SPLITS},
-        statistics=_statistics(destination, tasks, plan),
-        refused=sum(entry.action == "refused" for entry in entries),
-        repaired=sum(entry.action == "repaired" for entry in entries),
+        counts={split: tuple(counts[split].tolist()) for split in SPLITS},
+        shards={split: tuple(files[split]) for split in SPLITS},
+        statistics=sums.finish(),
+        refused=actions["refused"],
+        repaired=actions["repaired"],
     )
     write_card(destination, card)
     return card
-
-
-def _record(destination: Path, task: ShardTask) -> Record:
-    record = read_record(destination, task.name)
-    assert record is not None, f"{task.name} was just made"
-    return record
-
-
-def _sum_counts(records: Sequence[Record], classes: int) -> tuple[int, ...]:
-    return tuple(sum(record.counts[label] for record in records) for label in range(classes))
-
-
-def _statistics(destination: Path, tasks: Sequence[ShardTask], plan: Plan) -> Statistics:
-    """Of the training pictures only: validation must not leak into what training subtracts."""
-    sums = Moments(plan.size)
-    for task in tasks:
-        if task.split == "train":
-            sums.merge(read_sums(destination, task.name))
-    if not sums.count:
-        raise TooManyUnreadable(f"not one training picture can be read. {destination / WORK} says why of each.")
-    return sums.finish()
 
 
 def _planned(destination: Path, listing: Listing, tasks: Sequence[ShardTask]) -> PrepareReport:

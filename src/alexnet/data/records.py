@@ -1,6 +1,6 @@
-"""What an unfinished set knows of its finished shards, in `.work/`, and the report that comes of it.
+"""What an unfinished set knows of its finished shards, in `.preparing/`, and the report that comes of it.
 
-A shard is finished when its record, `.work/NAME.json`, is there: all else of it was on the disk before.
+A shard is finished when its record, `.preparing/NAME.json`, is there: all else of it was on the disk before.
 """
 
 import json

@@ -53,8 +53,8 @@ class TarWriter:
 class TarPictures:
     """The pictures of tar shards, by number; safe to read from many threads.
 
-    No file is kept open: thousands of shards stay below the limit on open files, and opening one costs a hundredth
-    of decoding a picture.
+    No file is kept open: thousands of shards stay below the limit on open files, and opening one costs
+    far less than decoding a picture.
     """
 
     classes: tuple[str, ...]
