@@ -6,7 +6,6 @@ No torch here: `--help` reads this file.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -18,8 +17,10 @@ TRAIN: tuple[Command, ...] = ("train",)
 FINETUNE: tuple[Command, ...] = ("finetune",)
 
 
-def _setting(default: Any, help: str, commands: tuple[Command, ...] = BOTH, least: float | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "commands": commands, "least": least})
+def _setting(
+    default: Any, help: str, commands: tuple[Command, ...] = BOTH, least: float | None = None, most: float = math.inf
+) -> Any:
+    return field(default=default, metadata={"help": help, "commands": commands, "least": least, "most": most})
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Recipe:
     epochs: int = _setting(30, "passes over the training pictures, all stages together", least=1)
     batch_size: int = _setting(128, "pictures per step", least=1)
     lr: float = _setting(0.01, "learning rate, at its peak", least=0)
-    momentum: float = _setting(0.9, "share of the velocity kept at each step", least=0)
+    momentum: float = _setting(0.9, "share of the velocity kept at each step", least=0, most=0.999)
     update: Literal["paper", "nesterov", "torch"] = _setting(
         "nesterov", "paper: the rate inside the velocity; torch: outside; nesterov: outside, looking ahead"
     )
@@ -62,24 +63,26 @@ class Recipe:
     lr_drops: int = _setting(3, "how often `plateau` and `steps` divide the rate by 10", least=0)
     patience: int = _setting(5, "epochs without a better validation error before `plateau` acts", least=1)
     warmup_epochs: float = _setting(1.0, "epochs over which the rate rises from zero", least=0)
-    label_smoothing: float = _setting(0.1, "share of the target spread over all classes", least=0)
+    label_smoothing: float = _setting(0.1, "share of the target spread over all classes", least=0, most=0.9)
     init: Literal["lineage", "he"] = _setting("he", "initial weights: as the lineage's table says, or He's", TRAIN)
     standardize: bool = _setting(True, "divide colours by their standard deviation where the lineage does not", TRAIN)
 
     crop: Literal["random", "area", "center"] = _setting("area", "training crop: shifted, of random area, or centre")
-    min_area: float = _setting(0.5, "smallest share of the picture that an `area` crop shows", least=0.01)
+    min_area: float = _setting(0.5, "smallest share of the picture that an `area` crop shows", least=0.01, most=1)
     flip: bool = _setting(True, "mirror half of the training pictures")
     color: Literal["sqrt", "eigenvalue", "off"] = _setting("sqrt", "reading of the PCA colour noise")
     color_std: float = _setting(0.1, "standard deviation of the PCA colour noise", least=0)
 
-    val_fraction: float = _setting(0.1, "share of each class kept for validation where the data has no split", least=0)
+    val_fraction: float = _setting(
+        0.1, "share of each class kept for validation where the data has no split", least=0.001, most=0.9
+    )
     views: Literal[1, 10] = _setting(1, "views per picture at validation")
     seed: int = _setting(0, "seed of everything random", least=0)
     workers: int = _setting(0, "threads that read pictures; 0: as many as the machine bears", least=0)
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
     log_steps: int = _setting(50, "steps between two lines of metrics.jsonl", least=1)
-    checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints", least=0)
-    checkpoint_steps: int = _setting(0, "steps between two checkpoints; 0: by the clock alone", least=0)
+    checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints; 0: not by the clock", least=0)
+    checkpoint_steps: int = _setting(0, "steps between two checkpoints; 0: not by steps", least=0)
     keep_checkpoints: int = _setting(2, "how many checkpoints stay on disk", least=1)
 
 
@@ -97,10 +100,10 @@ TUNED = replace(
 )
 
 # Where a preset does not decide alone: the lineage's solver, or the number of pictures.
-PAPER_DECIDES = frozenset(
-    ("epochs", "batch_size", "lr", "momentum", "update", "weight_decay", "bias_lr", "bias_decay", "schedule", "patience")
-    + ("lr_drops", "warmup_epochs", "label_smoothing", "init", "standardize", "crop", "color")
-)
+PAPER_DECIDES = frozenset({
+    "epochs", "batch_size", "lr", "momentum", "update", "weight_decay", "bias_lr", "bias_decay", "schedule",
+    "lr_drops", "patience", "warmup_epochs", "label_smoothing", "init", "standardize", "crop", "color",
+})  # fmt: skip
 COUNT_DECIDES = frozenset(("epochs", "head_epochs", "batch_size"))
 
 # What a resumed run may be told anew: nothing here changes the weights.
@@ -134,18 +137,16 @@ def paper(lineage: Lineage) -> Recipe:
     )
 
 
-def tuned(count: int, given: Mapping[str, object]) -> Recipe:
+def tuned(count: int, epochs: int | None = None, batch_size: int | None = None) -> Recipe:
     """The fine-tuning preset for `count` training pictures: a few hundred steps per stage, whatever the folder's size.
 
-    10 pictures per class give batches of 8 and 30 epochs a stage, 1000 per class batches of 64 and 5 epochs.
+    40 pictures make batches of 8 and 30 epochs a stage, 4000 pictures batches of 64 and 5 epochs.
+
+    Args:
+        count: training pictures.
+        epochs: of both stages together, where that was given.
+        batch_size: where it was given.
     """
-    batch_size = _whole(given, "batch_size", min(64, max(8, 2 ** round(math.log2(max(count, 16) / 16)))))
-    stage_epochs = min(30, max(5, math.ceil(300 * batch_size / max(count, 1))))
-    epochs = _whole(given, "epochs", stage_epochs + _whole(given, "head_epochs", stage_epochs))
-    return replace(TUNED, batch_size=batch_size, epochs=epochs, head_epochs=min(epochs, math.ceil(epochs / 2)))
-
-
-def _whole(given: Mapping[str, object], name: str, default: int) -> int:
-    value = given.get(name, default)
-    assert isinstance(value, int)
-    return value
+    size = batch_size or min(64, max(8, 2 ** round(math.log2(max(count, 16) / 16))))
+    total = epochs or 2 * min(30, max(5, math.ceil(300 * size / max(count, 1))))
+    return replace(TUNED, batch_size=size, epochs=total, head_epochs=math.ceil(total / 2))

@@ -25,16 +25,21 @@ class Flag:
     help: str
     default: object
     least: float | None
+    most: float
 
 
 def flags(command: Command) -> tuple[Flag, ...]:
     """The flags of a command, in the order of `Recipe`'s fields. Defaults are those of the command's own preset."""
     hints = get_type_hints(Recipe)
     return tuple(
-        Flag(f.name, *_kind(f.name, hints[f.name]), f.metadata["help"], _default(f.name, command), f.metadata["least"])
+        Flag(f.name, *_kind(f.name, hints[f.name]), default=_default(f.name, command), **_limits(f.metadata))
         for f in fields(Recipe)
         if command in f.metadata["commands"]
     )
+
+
+def _limits(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: metadata[key] for key in ("help", "least", "most")}
 
 
 def _default(name: str, command: Command) -> object:
@@ -50,7 +55,7 @@ def _kind(name: str, hint: Any) -> tuple[type, tuple[str | int, ...]]:
     return get_origin(hint) or hint, ()
 
 
-def check(settings: Mapping[str, object], command: Command) -> dict[str, object]:
+def check(settings: Mapping[str, object], command: Command) -> dict[str, Any]:
     """The settings with each value of its field's type; strings (from the environment) are read.
 
     Raises:
@@ -86,7 +91,7 @@ def _read(flag: Flag, value: object) -> object:
         raise _unfit(flag, value)
     if isinstance(read, float | int) and not math.isfinite(read):
         raise _unfit(flag, value)
-    if flag.least is not None and isinstance(read, float | int) and read < flag.least:
+    if flag.least is not None and isinstance(read, float | int) and not flag.least <= read <= flag.most:
         raise _unfit(flag, value)
     return read
 
@@ -95,54 +100,52 @@ def _unfit(flag: Flag, value: object) -> UsageError:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list of names"}
     expected = " or ".join(map(str, flag.choices)) or kinds[flag.kind]
     if flag.least is not None:
-        expected += f", at least {flag.least:g}"
+        expected += f", at least {flag.least:g}" + (f" and at most {flag.most:g}" if math.isfinite(flag.most) else "")
     near = get_close_matches(str(value), map(str, flag.choices), n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     return UsageError(f"{flag.name} = {value!r} does not fit: it must be {expected}.{hint}")
 
 
-def resolve(settings: Mapping[str, object], command: Command, lineage: Lineage, count: int) -> Recipe:
-    """The recipe with every value set: what was given, over the preset.
+def resolve_training(settings: Mapping[str, object], lineage: Lineage) -> Recipe:
+    """The recipe of `alexnet train` with every value set: what was given, over the preset it names.
 
     Args:
         settings: some of `Recipe`'s fields.
-        command: which command's preset fills the others.
         lineage: the network to be trained; the paper's recipe is the lineage's own.
-        count: number of training pictures; fine-tuning fits its epochs and batches to it.
 
     Raises:
-        UsageError: see `check`.
+        UsageError: see `check`; or two settings contradict each other.
     """
-    given = check(settings, command)
-    if command == "finetune":
-        base = tuned(count, given)
-    elif given.get("recipe", MODERN.recipe) == "paper":
-        base = paper(lineage)
-    else:
-        base = MODERN
+    given = check(settings, "train")
+    base = paper(lineage) if given.get("recipe") == "paper" else MODERN
     recipe = replace(base, lineage=lineage.name)
-    recipe = replace(recipe, **given)  # type: ignore[arg-type]
+    recipe = replace(recipe, **given)
     if "patience" not in given:
         # The paper's 90 epochs saw drops 25 epochs apart: an 18th of all epochs without progress is a plateau.
         recipe = replace(recipe, patience=max(2, round(recipe.epochs / 18)))
-    _agree(recipe)
-    return recipe
+    return _agreeing(recipe)
 
 
-def _agree(recipe: Recipe) -> None:
-    """Refuse settings that contradict each other.
+def resolve_tuning(settings: Mapping[str, object], count: int = 0) -> Recipe:
+    """The recipe of `alexnet finetune` with every value set: what was given, over the preset for `count` pictures.
+
+    Args:
+        settings: some of `Recipe`'s fields.
+        count: training pictures; 0 while their number is not known, which leaves epochs and batches provisional.
 
     Raises:
-        UsageError: names both.
+        UsageError: see `check`; or two settings contradict each other.
     """
+    given = check(settings, "finetune")
+    base = tuned(count, given.get("epochs"), given.get("batch_size"))
+    recipe = replace(base, **given)
+    return _agreeing(recipe)
+
+
+def _agreeing(recipe: Recipe) -> Recipe:
     if recipe.recipe == "finetune" and recipe.head_epochs > recipe.epochs:
         raise UsageError(
             f"head_epochs = {recipe.head_epochs} is more than epochs = {recipe.epochs}, which counts all stages. "
             "Give fewer head epochs, or more epochs."
         )
-    for name, value in (("val_fraction", recipe.val_fraction), ("momentum", recipe.momentum),
-                        ("label_smoothing", recipe.label_smoothing)):  # fmt: skip
-        if value >= 1:
-            raise UsageError(f"{name} = {value:g} does not fit: it must be less than 1.")
-    if recipe.min_area > 1:
-        raise UsageError(f"min_area = {recipe.min_area:g} does not fit: it is a share of the picture, at most 1.")
+    return recipe

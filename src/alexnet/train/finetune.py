@@ -1,0 +1,112 @@
+"""`alexnet finetune`: a trained network learns the classes of a folder, the new layers first, then deeper ones."""
+
+import shutil
+from pathlib import Path
+
+from alexnet import weights
+from alexnet.inference.device import resolve_device
+from alexnet.lineages import Lineage, vary
+from alexnet.lineages.spec import Conv, Linear, Local
+from alexnet.model import AlexNet, build
+from alexnet.model.init import initialize_layer
+from alexnet.train.features import FOLDER
+from alexnet.train.folder import write_environment, write_settings
+from alexnet.train.initial import weight_generator
+from alexnet.train.job import Job
+from alexnet.train.launch import Launch, launch, provenance
+from alexnet.train.loop import fit
+from alexnet.train.material import open_material
+from alexnet.train.reporter import SILENT, Reporter
+from alexnet.train.run import Run, conclude
+from alexnet.train.settings import resolve_tuning
+from alexnet.train.statistics import training_statistics
+from alexnet.train.tuner import Tuner
+from alexnet.train.tuning import deeper_layers, renewed_layers
+from alexnet.weights import Weights
+
+
+def finetune(
+    folder: str | Path,
+    output: str | Path | None = None,
+    *,
+    resume: bool = False,
+    reporter: Reporter = SILENT,
+    **settings: object,
+) -> Run:
+    """Teach a trained network the classes of a folder and return the finished run.
+
+    The layers that start anew learn first, alone; then those behind `freeze` join in, at a lower rate. Preprocessing
+    and lineage are those of the weights.
+
+    Args:
+        folder: a folder per class (with or without train/ and val/), a CSV or JSONL list, tar or a prepared set.
+        output: the run folder; None is `runs/` and the name of the folder.
+        resume: go on with the run in `output`, if there is one.
+        reporter: is told how it goes.
+        settings: fields of `alexnet.train.recipe.Recipe`, such as weights="runs/pets", freeze="conv5", epochs=5.
+
+    Raises:
+        UsageError: a setting that does not exist or does not fit; no weights to start from.
+        WeightsError: the weights cannot be used.
+        DataError: pictures that no classifier can learn from.
+        RunError: the run folder cannot be used, or the loss is no number any more.
+        Stopped: a signal came; the message says how to go on.
+    """
+    with launch("finetune", folder, output, resume, settings) as launched:
+        tuner = _prepare(launched, reporter)
+        fit(tuner.job, tuner.plan())
+        run = conclude(tuner.job, tuner.material, launched)
+        shutil.rmtree(launched.folder / FOLDER, ignore_errors=True)
+        return run
+
+
+def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
+    """Open weights and pictures, build the network with its new layers, and record what the run is."""
+    draft = resolve_tuning(launched.settings)
+    device = resolve_device(draft.device)
+    source = weights.load(draft.weights or None, notice=reporter.warn)
+    square = source.preprocessing
+    material = open_material(launched.data, launched.folder, draft.val_fraction, draft.seed, square.resize, square.fit)
+    recipe = resolve_tuning(launched.settings, len(material.train))
+    labels = material.train.classes
+    renewed = renewed_layers(source.lineage, recipe.skip, is_new_head=labels != source.labels)
+    deeper = deeper_layers(source.lineage, recipe.freeze, renewed)
+    job = Job(
+        folder=launched.folder,
+        recipe=recipe,
+        net=renewed_network(source, len(labels), renewed, recipe.seed).to(device),
+        device=device,
+        labels=labels,
+        preprocessing=source.preprocessing,
+        provenance=provenance(launched, recipe, trained_from=recipe.weights or str(weights.DEFAULT_WEIGHTS)),
+        reporter=reporter,
+        wish=launched.wish,
+        resume_command=launched.resume_command,
+    )
+    statistics = None
+    if recipe.color != "off":
+        statistics = training_statistics(launched.data, launched.folder, material.train)
+    write_environment(launched.folder, device)
+    write_settings(launched.folder, launched.data, recipe, "finetune")
+    reporter.say(
+        f"{job.net.lineage.name} from {recipe.weights}: {len(material.train):,} training and {len(material.val):,} "
+        f"validation pictures of {len(labels)} classes, on {device}. New: {', '.join(renewed)}; "
+        f"trained later: {', '.join(deeper) or 'nothing'}."
+    )
+    return Tuner(job, material, statistics, renewed, deeper)
+
+
+def renewed_network(source: Weights, num_classes: int, renewed: tuple[str, ...], seed: int) -> AlexNet:
+    """The network of `source` with `num_classes` classes, the layers `renewed` drawn anew by the lineage's table."""
+    lineage = vary(source.lineage, num_classes=num_classes)
+    net = build(lineage).to_empty(device="cpu")
+    kept = {key: value for key, value in source.tensors.items() if key.split(".")[0] not in renewed}
+    net.load_state_dict(kept, strict=False)
+    generator = weight_generator(seed)
+    for row in _rows(lineage, renewed):
+        initialize_layer(net.get_submodule(row.name), row, generator)
+    return net
+
+
+def _rows(lineage: Lineage, names: tuple[str, ...]) -> list[Conv | Local | Linear]:
+    return [row for row in lineage.layers if isinstance(row, Conv | Local | Linear) and row.name in names]

@@ -1,0 +1,48 @@
+"""The weights that training starts from."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from alexnet.lineages import Lineage, Row, trace
+from alexnet.lineages.spec import Conv, Layer, Linear, Local
+from alexnet.model import AlexNet, build, initialize
+from alexnet.train.recipe import Recipe
+
+HEAD_STD = 0.01
+
+
+def fresh_network(lineage: Lineage, recipe: Recipe) -> AlexNet:
+    """The network of a lineage with initial weights as the recipe says, on the CPU; a function of the seed."""
+    net = build(lineage).to_empty(device="cpu")
+    initialize(net, he_table(lineage) if recipe.init == "he" else lineage, weight_generator(recipe.seed))
+    return net
+
+
+def he_table(lineage: Lineage) -> Lineage:
+    """The lineage's table with weights of N(0, 2 / fan_in) and zero biases, which keep the scale of ReLU layers.
+
+    The head starts small, so that the first guesses are all alike and the loss is ln K.
+
+    Source: He et al. 2015, sec. 2.2.
+    """
+    return replace(lineage, layers=tuple(_he_row(row, lineage.head) for row in trace(lineage)))
+
+
+def _he_row(row: Row, head: str) -> Layer:
+    if not isinstance(row.layer, Conv | Local | Linear):
+        return row.layer
+    fan_in = row.weights // row.biases
+    return replace(row.layer, std=HEAD_STD if row.layer.name == head else math.sqrt(2 / fan_in), bias=0.0)
+
+
+def weight_generator(seed: int) -> torch.Generator:
+    """What draws initial weights; apart from the streams that training draws from."""
+    return torch.Generator().manual_seed(mixed(seed))
+
+
+def mixed(*numbers: int) -> int:
+    """One seed of 32 bits from several numbers: torch's CPU generator looks at no more."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

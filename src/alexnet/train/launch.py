@@ -1,0 +1,84 @@
+"""What `train` and `finetune` do alike: from the caller's words to a run folder that is ours and a job to do."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from alexnet import __version__
+from alexnet.train.folder import SETTINGS, command_line, merge_settings, open_run
+from alexnet.train.recipe import Command, Recipe
+from alexnet.train.settings import check
+from alexnet.train.signals import StopWish, stop_signals
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run folder that this process owns, and what to do in it.
+
+    Attributes:
+        settings: those given now and, in a resumed run, those recorded.
+        wish: whether a signal has asked the run to stop.
+        resume_command: what goes on with the run.
+    """
+
+    command: Command
+    data: Path
+    folder: Path
+    settings: dict[str, Any]
+    wish: StopWish
+    resume_command: str
+
+
+@contextmanager
+def launch(
+    command: Command, data: str | Path, output: str | Path | None, resume: bool, settings: Mapping[str, object]
+) -> Iterator[Launch]:
+    """Own the run folder, with signals noted, while the block runs.
+
+    Args:
+        command: whose settings these are.
+        data: the pictures, as the user named them.
+        output: the run folder; None is `runs/NAME` by the name of the data, with a number if that is taken.
+        resume: go on with the run in it, if there is one.
+        settings: some of the command's settings.
+
+    Raises:
+        UsageError: a setting that does not exist or does not fit; said before anything is written.
+        RunError: see `open_run`.
+    """
+    check(settings, command)
+    source = Path(data).expanduser().resolve()
+    folder = Path(output).expanduser() if output is not None else _unused(source, resume)
+    with open_run(folder, resume), stop_signals() as wish:
+        merged = merge_settings(folder, source, settings, command)
+        again = f"alexnet {command} {quote(str(data))} -o {quote(str(folder))} --resume"
+        yield Launch(command, source, folder, merged, wish, again)
+
+
+def _unused(source: Path, resume: bool) -> Path:
+    name, number = source.stem, 1
+    while not resume and _numbered(name, number).joinpath(SETTINGS).exists():
+        number += 1
+    return _numbered(name, number)
+
+
+def _numbered(name: str, number: int) -> Path:
+    return Path("runs", name if number == 1 else f"{name}-{number}")
+
+
+def provenance(launched: Launch, recipe: Recipe, **more: object) -> dict[str, object]:
+    """What the card of the weights says about where they come from."""
+    return {
+        "data": launched.data.name,
+        "recipe": recipe.recipe,
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "seed": recipe.seed,
+        "command": command_line(),
+        "made_by": f"alexnet {__version__}",
+        **more,
+    }

@@ -1,0 +1,96 @@
+"""`alexnet train`: a network from scratch."""
+
+from pathlib import Path
+
+from alexnet.data.statistics import Statistics
+from alexnet.inference.device import resolve_device
+from alexnet.lineages import find, vary
+from alexnet.train.folder import write_environment, write_settings
+from alexnet.train.initial import fresh_network
+from alexnet.train.job import Job
+from alexnet.train.launch import Launch, launch, provenance
+from alexnet.train.loop import fit
+from alexnet.train.material import Material, open_material
+from alexnet.train.pictures import picture_supply
+from alexnet.train.recipe import Recipe
+from alexnet.train.reporter import SILENT, Reporter
+from alexnet.train.run import Run, conclude
+from alexnet.train.settings import resolve_training
+from alexnet.train.stage import Stage
+from alexnet.train.statistics import preprocessing_of, training_statistics
+
+
+def train(
+    data: str | Path,
+    output: str | Path | None = None,
+    *,
+    resume: bool = False,
+    reporter: Reporter = SILENT,
+    **settings: object,
+) -> Run:
+    """Train a network from scratch and return the finished run.
+
+    Args:
+        data: a folder per class (with or without train/ and val/), a CSV or JSONL list, tar or a prepared set.
+        output: the run folder; None is `runs/` and the name of the data.
+        resume: go on with the run in `output`, if there is one.
+        reporter: is told how it goes.
+        settings: fields of `alexnet.train.recipe.Recipe`, such as lineage="bvlc", recipe="modern", epochs=30.
+
+    Raises:
+        UsageError: a setting that does not exist or does not fit.
+        DataError: pictures that no classifier can learn from.
+        RunError: the run folder cannot be used, or the loss is no number any more.
+        Stopped: a signal came; the message says how to go on.
+    """
+    with launch("train", data, output, resume, settings) as launched:
+        job, material, statistics = _prepare(launched, reporter)
+        fit(job, [lambda: from_scratch(job, material, statistics)])
+        return conclude(job, material, launched)
+
+
+def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Statistics]:
+    """Open the pictures, build the network, and record what the run is."""
+    lineage = find(str(launched.settings.get("lineage", Recipe.lineage)))
+    recipe = resolve_training(launched.settings, lineage)
+    device = resolve_device(recipe.device)
+    square = lineage.input
+    material = open_material(
+        launched.data, launched.folder, recipe.val_fraction, recipe.seed, square.resize, square.fit
+    )
+    statistics = training_statistics(launched.data, launched.folder, material.train)
+    lineage = vary(
+        lineage, num_classes=len(material.train.classes), activation=recipe.activation, norm=recipe.norm,
+        overlap=recipe.overlap, dropout=recipe.dropout, groups=recipe.groups,
+    )  # fmt: skip
+    job = Job(
+        folder=launched.folder,
+        recipe=recipe,
+        net=fresh_network(lineage, recipe).to(device),
+        device=device,
+        labels=material.train.classes,
+        preprocessing=preprocessing_of(lineage.input, statistics, recipe.standardize),
+        provenance=provenance(launched, recipe),
+        reporter=reporter,
+        wish=launched.wish,
+        resume_command=launched.resume_command,
+    )
+    write_environment(launched.folder, device)
+    write_settings(launched.folder, launched.data, recipe, "train")
+    reporter.say(
+        f"{lineage.name} from scratch: {len(material.train):,} training and {len(material.val):,} validation pictures "
+        f"of {len(job.labels)} classes, on {device}."
+    )
+    return job, material, statistics
+
+
+def from_scratch(job: Job, material: Material, statistics: Statistics) -> Stage:
+    """The one stage of a run from scratch: all of the network, from random views of the pictures."""
+    return Stage(
+        name="train",
+        epochs=job.recipe.epochs,
+        module=job.net,
+        parameters=dict(job.net.named_parameters()),
+        deep=frozenset(),
+        supply=picture_supply(job, material, statistics),
+    )
