@@ -6,7 +6,7 @@
 Both sides read the same files into the same uint8 batches; the DataLoader uses processes, kept alive between rounds.
 Rounds alternate between all settings; one is an epoch of the folder, or ten of the raw set. The first round, which
 starts processes and fills the page cache, does not count. Memory is the most that a process of its own holds above
-what it held after its imports; mapped pages of the raw set count as held.
+what it held after its imports.
 """
 
 import argparse

@@ -24,7 +24,7 @@ def written_aside(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _flush_names(path.parent)
+    flush(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -33,9 +33,9 @@ def write_json(path: Path, value: Any) -> None:
         file.write((json.dumps(value, indent=1, ensure_ascii=True) + "\n").encode("ascii"))
 
 
-def _flush_names(folder: Path) -> None:
-    """Force the names in a folder to the disk: without it a rename can be lost though the file's bytes are safe."""
-    handle = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Force a file, or the names in a folder, to the disk; without the latter a rename can be lost."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -1,9 +1,11 @@
-"""Raw shards: pictures as plain uint8 values in `.npy` files, read by mapping them into memory.
+"""Raw shards: pictures as plain uint8 values in `.npy` files.
 
 `numpy.load("train-00000.npy", mmap_mode="r")` is (N, S, S, 3). Nothing is decoded: eight times the bytes of a JPEG
 shard, twenty times the speed or more.
 """
 
+import os
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -45,7 +47,11 @@ class RawWriter:
 
 
 class RawPictures:
-    """The pictures of raw shards, by number; safe to read from many threads."""
+    """The pictures of raw shards, by number; safe to read from many threads.
+
+    Read, not mapped: the system caches the files all the same, and a process that has seen a whole large set does not
+    count it among its own memory. Each shard's file stays open as long as the pictures are used.
+    """
 
     classes: tuple[str, ...]
     labels: npt.NDArray[np.int32]
@@ -53,7 +59,11 @@ class RawPictures:
 
     def __init__(self, shards: Sequence[Shard], classes: tuple[str, ...], side: int) -> None:
         self._row = ShardRow(shards)
-        self._maps = {shard.path: _map(shard, side) for shard in shards}
+        self._handles: dict[Path, int] = {}
+        for shard in shards:
+            handle = _open(shard, side)
+            weakref.finalize(self, os.close, handle)
+            self._handles[shard.path] = handle
         self.classes, self.labels, self.side = classes, self._row.labels, side
 
     def __len__(self) -> int:
@@ -63,33 +73,34 @@ class RawPictures:
         return self._row.name(index)
 
     def read(self, index: int) -> Bytes:
-        """A copy of one picture, (side, side, 3)."""
-        return np.array(self._stored(index))
-
-    def gather(self, indices: npt.NDArray[np.integer], out: Bytes) -> None:
-        """Copy pictures into `out` (B, side, side, 3), one pass over memory and no lock held while it copies."""
-        assert out.shape == (len(indices), self.side, self.side, 3) and out.dtype == np.uint8, f"{out.shape}"
-        for target, index in zip(out, indices.tolist(), strict=True):
-            np.copyto(target, self._stored(index))
-
-    def _stored(self, index: int) -> Bytes:
-        shard, place = self._row.locate(index)
-        picture: Bytes = self._maps[shard.path][place]
+        """One picture, (side, side, 3)."""
+        picture = np.empty((self.side, self.side, 3), np.uint8)
+        self.gather(np.array([index]), picture[None])
         return picture
 
+    def gather(self, indices: npt.NDArray[np.integer], out: Bytes) -> None:
+        """Read pictures into `out` (B, side, side, 3), with no lock held while the system copies.
 
-def _map(shard: Shard, side: int) -> Bytes:
+        Raises:
+            DataError: a shard is shorter than its index says.
+        """
+        assert out.shape == (len(indices), self.side, self.side, 3) and out.dtype == np.uint8, f"{out.shape}"
+        for target, index in zip(out, indices.tolist(), strict=True):
+            shard, record = self._row.entry(index)
+            if os.preadv(self._handles[shard.path], [target], int(record["offset"])) != target.nbytes:
+                raise DataError(f"{shard.path} ends before picture {index}. Copy or prepare this set again.")
+
+
+def _open(shard: Shard, side: int) -> int:
+    """A handle to a shard whose header and length agree with its index."""
     shape = (len(shard.index), side, side, 3)
     try:
-        # As a plain array: a memmap would wrap every picture in an object that is slow to make.
-        pictures: Bytes = np.asarray(_load(shard.path))
+        mapped = np.load(shard.path, mmap_mode="r", allow_pickle=False)  # checks the header against the file's length
+        found = (mapped.shape, mapped.dtype)
+        handle = os.open(shard.path, os.O_RDONLY)
     except (OSError, ValueError, EOFError) as cause:
         raise DataError(f"{shard.path} cannot be read: {cause}. Copy or prepare this set again.") from cause
-    if pictures.shape != shape or pictures.dtype != np.uint8:
-        raise DataError(f"{shard.path} holds {pictures.dtype} {pictures.shape}; its index expects uint8 {shape}.")
-    return pictures
-
-
-def _load(path: Path) -> Bytes:
-    pictures: Bytes = np.load(path, mmap_mode="r", allow_pickle=False)
-    return pictures
+    if found != (shape, np.uint8):
+        os.close(handle)
+        raise DataError(f"{shard.path} holds {found[1]} {found[0]}; its index expects uint8 {shape}.")
+    return handle
