@@ -1,0 +1,5 @@
+"""`python -m alexnet` is `alexnet`."""
+
+from alexnet.cli.app import main
+
+main()

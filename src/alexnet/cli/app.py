@@ -1,0 +1,93 @@
+"""The `alexnet` command: a table of commands, each imported when it is called."""
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from alexnet.errors import AlexNetError
+
+# command -> (module that holds its `app`, line in `alexnet --help`)
+COMMANDS = {
+    "demo": ("alexnet.cli.demo", "A tour in two minutes, offline, on the packaged photos."),
+    "doctor": ("alexnet.cli.doctor", "Versions, devices, disk, caches, missing extras."),
+    "lineages": ("alexnet.cli.lineages", "The AlexNets there are; with NAME its layer table."),
+    "predict": ("alexnet.cli.predict", "Say what is on pictures."),
+    "evaluate": ("alexnet.cli.evaluate", "Top-1 and top-5 error on labelled pictures."),
+    "finetune": ("alexnet.cli.finetune", "A classifier for a folder of pictures, from trained weights."),
+    "train": ("alexnet.cli.train", "Train a network from scratch."),
+    "prepare": ("alexnet.cli.prepare", "Turn pictures into shards that training reads fast."),
+    "data": ("alexnet.cli.data", "Look into a data set before training on it."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """A name and a line of help; the command itself is imported when its arguments are parsed."""
+
+    def __init__(self, name: str, module: str, help: str) -> None:
+        super().__init__(name, help=help)
+        self.module = module
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """The command behind the name."""
+        command = typer.main.get_command(importlib.import_module(self.module).app)
+        assert isinstance(command, TyperCommand | TyperGroup)
+        return command
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return self.load().make_context(info_name, args, parent, **extra)
+
+
+class Commands(TyperGroup):
+    """The group of all commands, and the one place where errors become messages and exit codes."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (module, help) in COMMANDS.items():
+            self.add_command(LazyCommand(name, module, help))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AlexNetError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("Interrupted.", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    name="alexnet",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: importing rich would double the time of `--help`
+    pretty_exceptions_enable=False,  # a bug keeps its own traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # slow to import
+
+        try:
+            typer.echo(f"alexnet {version('alexnet')}")
+        except PackageNotFoundError:  # run from a source tree with PYTHONPATH=src
+            typer.echo("alexnet (not installed)")
+        raise typer.Exit
+
+
+@app.callback(epilog="Every flag can also be set in a file (--config run.toml) or as ALEXNET_<FLAG>.")
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The reference AlexNet: train, fine-tune, predict and evaluate, in every lineage."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    app()

@@ -1,0 +1,77 @@
+"""`alexnet evaluate DATA`: how often a network is wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from alexnet.cli.options import BatchSize, Data, Device, Json, LineageName, Views, Weights, Workers, flag
+from alexnet.cli.output import say, show
+from alexnet.cli.results import evaluation_parts
+from alexnet.cli.screen import Screen
+from alexnet.cli.settings import command
+from alexnet.errors import DataError
+
+if TYPE_CHECKING:
+    from alexnet.data.preprocess import Preprocessing
+    from alexnet.data.source import Pictures
+    from alexnet.inference import Classifier, Evaluation
+
+
+def evaluate(
+    data: Data,
+    weights: Weights = None,
+    lineage: LineageName = None,
+    views: Views = 1,
+    batch_size: BatchSize = 64,
+    workers: Workers = 0,
+    device: Device = "auto",
+    report: Annotated[Path | None, flag(help="Write report.html into this folder.", metavar="DIR")] = None,
+    json: Json = False,
+) -> None:
+    """Print top-1 and top-5 error, per class and in all.
+
+    Of data with a validation split that split is taken, otherwise all pictures.
+    """
+    from alexnet.inference import evaluate as measure
+    from alexnet.inference import load
+
+    classifier = load(weights, device, lineage)
+    pictures = pictures_to_judge(data, classifier.preprocessing)
+    with Screen() as screen:
+        progress = screen.meter("evaluating")
+        evaluation = measure(
+            classifier, pictures, views=views, batch_size=batch_size, workers=workers or None, progress=progress
+        )
+    for name, reason in evaluation.skipped:
+        say(f"Skipped {name}: {reason}")
+    if report is not None:
+        write_page(report, classifier, evaluation)
+    show(json, evaluation.to_json(), evaluation_parts(evaluation))
+
+
+app = command(evaluate)
+
+
+def pictures_to_judge(data: Path, preprocessing: "Preprocessing") -> "Pictures":
+    """The validation split of data that has one, else all of it."""
+    from alexnet.data.source import open_pictures
+
+    try:
+        return open_pictures(data, "val", preprocessing.resize, preprocessing.fit)
+    except DataError:  # no such split, or nothing that can be read: then this says so
+        return open_pictures(data, None, preprocessing.resize, preprocessing.fit)
+
+
+def write_page(folder: Path, classifier: "Classifier", evaluation: "Evaluation") -> None:
+    """Write report.html."""
+    from alexnet.inference import report
+
+    sections = [
+        report.classes_section(evaluation),
+        report.confusion_section(evaluation),
+        report.kernels_section(classifier),
+    ]
+    if evaluation.skipped:
+        sections.append(report.skipped_section(evaluation))
+    facts = {"Weights": classifier.source, "Lineage": classifier.lineage.title}
+    page = report.write_report(folder, "Evaluation", facts | report.evaluation_facts(evaluation), sections)
+    say(f"Report: {page}")

@@ -1,0 +1,105 @@
+"""The frame around all commands: help, version, errors and exit codes."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alexnet.cli.app import COMMANDS
+
+Alexnet = Callable[..., Any]
+PYTHON = [sys.executable, "-m", "alexnet"]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom alexnet.cli.app import app\n"
+        "try: app(['--help'])\nexcept SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'rich', 'torchmetrics', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_imports_no_torch(command: str) -> None:
+    script = (
+        f"import sys\nfrom alexnet.cli.app import app\n"
+        f"try: app([{command!r}, '--help'])\nexcept SystemExit as end: assert end.code == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_help_lists_every_command(alexnet: Alexnet) -> None:
+    text = alexnet("--help").out
+
+    assert all(name in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_offers_json(alexnet: Alexnet, command: str) -> None:
+    words = ("data", "inspect") if command == "data" else (command,)
+
+    assert "--json" in alexnet(*words, "--help").out
+
+
+def test_version_is_printed(alexnet: Alexnet) -> None:
+    assert alexnet("--version").out.startswith("alexnet ")
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(alexnet: Alexnet) -> None:
+    answer = alexnet("fine-tune")
+
+    assert answer.code == 2
+    assert "Did you mean 'finetune'?" in answer.err
+
+
+def test_an_unknown_flag_is_a_mistake_of_the_user(alexnet: Alexnet) -> None:
+    answer = alexnet("lineages", "--nmae")
+
+    assert answer.code == 2
+    assert "No such option: --nmae" in answer.err
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, alexnet: Alexnet) -> None:
+    def broken(name: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(importlib.import_module("alexnet.cli.lineages"), "find", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        alexnet("lineages", "bvlc")
+
+
+def test_output_into_a_closed_pipe_is_quiet() -> None:
+    process = subprocess.Popen([*PYTHON, "lineages"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, error = process.communicate(timeout=60)
+
+    assert error == b""
+
+
+def test_ctrl_c_outside_training_leaves_with_130(tmp_path: Path) -> None:
+    fifo = tmp_path / "run.toml"
+    os.mkfifo(fifo)  # reading it waits for a writer who never comes
+    process = subprocess.Popen([*PYTHON, "lineages", "--config", fifo], stderr=subprocess.PIPE)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert error == b"Interrupted.\n"
+
+
+def test_other_ranks_are_silent(alexnet: Alexnet) -> None:
+    assert alexnet("lineages", env={"RANK": "1"}).out == ""
+    assert alexnet("lineages", "--json", env={"RANK": "0"}).out != ""

@@ -1,0 +1,95 @@
+"""`alexnet predict` as people and programs call it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Alexnet = Callable[..., Any]
+
+
+def test_json_has_the_fields_of_the_contract(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    image = pictures / "red" / "0.png"
+
+    (prediction,) = alexnet("predict", image, "--weights", trained, "--json").document
+
+    assert prediction["image"] == str(image)
+    assert set(prediction) == {"image", "top"}
+    assert all(set(guess) == {"index", "label", "prob"} for guess in prediction["top"])
+    assert {guess["label"] for guess in prediction["top"]} == {"blue", "green", "red"}
+    assert abs(sum(guess["prob"] for guess in prediction["top"]) - 1) < 1e-5
+
+
+def test_files_folders_and_globs_come_in_order(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    sources = (pictures / "red" / "3.png", pictures / "blue", str(pictures / "green" / "[01].png"))
+
+    found = [each["image"] for each in alexnet("predict", *sources, "--weights", trained, "--json").document]
+
+    names = ["red/3", *(f"blue/{i}" for i in range(6)), "green/0", "green/1"]
+    assert found == [str(pictures / f"{name}.png") for name in names]
+
+
+def test_a_picture_can_come_from_stdin(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    file = pictures / "red" / "0.png"
+    arguments = ("--weights", trained, "--json")
+
+    piped, read = (alexnet("predict", name, *arguments, stdin=file.read_bytes()).document[0] for name in ("-", file))
+
+    assert piped == read | {"image": "-"}
+
+
+def test_people_get_a_bar_for_each_guess(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    image = pictures / "red" / "0.png"
+
+    lines = alexnet("predict", image, "--weights", trained, "--top", 2, "--views", 10).out.splitlines()
+
+    assert lines[0] == str(image)
+    assert len(lines) == 3
+    assert all("%" in line and "█" in line for line in lines[1:])
+
+
+def test_a_truncated_picture_is_named_and_the_others_are_predicted(
+    alexnet: Alexnet, trained: Path, pictures: Path
+) -> None:
+    whole = pictures / "red" / "0.png"
+    broken = pictures / "red" / "broken.png"
+    broken.write_bytes(whole.read_bytes()[:900])
+
+    answer = alexnet("predict", broken, whole, "--weights", trained, "--json")
+
+    assert answer.code == 0
+    assert [each["image"] for each in answer.document] == [str(whole)]
+    assert f"Skipped {broken}: " in answer.err
+
+
+def test_nothing_readable_is_a_mistake(alexnet: Alexnet, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    for source in (tmp_path / "none.jpg", tmp_path / "empty", tmp_path / "*.jpg"):
+        answer = alexnet("predict", source, "--weights", trained, "--json")
+
+        assert answer.code == 2
+        assert str(source) in answer.err
+        assert answer.out == ""
+
+
+def test_weights_that_are_not_there_are_named(alexnet: Alexnet, pictures: Path) -> None:
+    answer = alexnet("predict", pictures, "--weights", "runs/none")
+
+    assert answer.code == 2
+    assert "runs/none" in answer.err
+
+
+def test_impossible_views_and_devices_are_refused(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    views = alexnet("predict", pictures, "--weights", trained, "--views", 5)
+    device = alexnet("predict", pictures, "--weights", trained, "--device", "tpu")
+
+    assert (views.code, device.code) == (2, 2)
+    assert "views is 5" in views.err
+    assert "no device 'tpu'" in device.err
+
+
+def test_long_streams_are_one_json_array(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    answer = alexnet("predict", *[pictures] * 5, "--weights", trained, "--json", "--batch-size", 7)
+
+    assert len(json.loads(answer.out)) == 5 * 18
