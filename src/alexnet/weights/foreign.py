@@ -1,0 +1,58 @@
+"""A file of weights in anybody's format, to `Weights`: recognised, read, identified, arranged, validated."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from alexnet.errors import UnreadableWeights
+from alexnet.weights.arrange import arrange
+from alexnet.weights.formats import caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth
+from alexnet.weights.identity import Identity, identify
+from alexnet.weights.means import read_mean
+from alexnet.weights.raw import Raw
+from alexnet.weights.recognize import recognize
+from alexnet.weights.validate import validate
+from alexnet.weights.weights import Weights
+
+READERS: dict[str, Callable[[Path], Raw]] = {
+    "caffemodel": caffemodel.read,
+    "cuda-convnet": cuda_convnet.read,
+    "mat": mat.read,
+    "npy": npy.read,
+    "onnx": onnx.read,
+    "pth": pth.read,
+    "safetensors": foreign_safetensors.read,
+}
+
+
+class Foreign(NamedTuple):
+    """A foreign file: what it holds, and what it is and from where we know."""
+
+    weights: Weights
+    identity: Identity
+
+
+def read_foreign(
+    path: Path, lineage: str | None = None, *, mean: Path | None = None, external: Path | None = None
+) -> Foreign:
+    """Read a file of weights that is not of our own making.
+
+    Args:
+        lineage: what the user says it is; needed where the file cannot tell, checked where it can.
+        mean: a mean image to go with it: Caffe's `mean.binaryproto`, or a `.npy` of planes as Caffe has.
+        external: folder where an ONNX file may keep its weights.
+
+    Raises:
+        UnreadableWeights: it is no file of weights, or a damaged one.
+        ShapeMismatch: it is no AlexNet that we know, or not the one that was asked for.
+        UsageError: it cannot tell which AlexNet it is, and nobody said.
+    """
+    kind = recognize(path)
+    raw = onnx.read(path, external) if kind == "onnx" else READERS[kind](path)
+    if not raw.layers:
+        raise UnreadableWeights(f"{path} holds no layers with weights. Expected a trained AlexNet.")
+    identity = identify(raw, lineage, None if mean is None else read_mean(mean))
+    tensors = arrange(raw, identity.lineage)
+    validate(tensors, identity.lineage, identity.labels, path)
+    provenance = {"source": path.name, "format": raw.format, "facts": identity.to_dict()}
+    return Foreign(Weights(tensors, identity.lineage, identity.labels, identity.preprocessing, provenance), identity)
