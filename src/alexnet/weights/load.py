@@ -4,7 +4,10 @@ from pathlib import Path
 
 from alexnet.errors import UnreadableWeights, UsageError
 from alexnet.weights.checkpoint import Notice, latest, log_notice
+from alexnet.weights.foreign import read_foreign
+from alexnet.weights.formats.foreign_safetensors import is_ours
 from alexnet.weights.formats.safetensors import read_safetensors
+from alexnet.weights.recognize import recognize
 from alexnet.weights.save import MODEL
 from alexnet.weights.weights import Weights
 
@@ -16,9 +19,10 @@ def load(source: str | Path | None = None, lineage: str | None = None, *, notice
     """Return the weights that `source` names, checked against their lineage.
 
     Args:
-        source: a packaged network's name, a `.safetensors` file of ours, a folder that holds `model.safetensors`, or
-            a run folder (its `best/`, else its latest checkpoint); None is the packaged default.
-        lineage: what the user believes the weights to be; a file of ours knows, and must agree.
+        source: a packaged network's name, a file of weights in any format that `recognize` knows, a folder that holds
+            `model.safetensors`, or a run folder (its `best/`, else its latest checkpoint); None: the packaged default.
+        lineage: what the user believes the weights to be: needed where a foreign file cannot tell; a file that knows
+            must agree.
         notice: is told what was loaded in place of what was asked for.
 
     Raises:
@@ -26,6 +30,8 @@ def load(source: str | Path | None = None, lineage: str | None = None, *, notice
         WeightsError: the file is no file of weights, is damaged, or does not fit its lineage.
     """
     file = locate(source, notice)
+    if recognize(file) != "safetensors" or not is_ours(file):
+        return read_foreign(file, lineage).weights
     weights = read_safetensors(file)
     if lineage is not None and lineage != weights.lineage.name:
         raise UsageError(
