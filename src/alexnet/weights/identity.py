@@ -12,7 +12,16 @@ from alexnet.errors import ShapeMismatch, UnreadableWeights, UsageError, Weights
 from alexnet.lineages import LINEAGES, Lineage, find, vary
 from alexnet.weights.known import known
 from alexnet.weights.raw import Fact, Raw
-from alexnet.weights.structure import carried, difference, expected_layers, fits, fitting, misfit, nearest, sized
+from alexnet.weights.structure import (
+    carried,
+    difference,
+    expected_layers,
+    fits,
+    fitting,
+    misfit,
+    nearest,
+    sized_or_same,
+)
 
 FILE, TABLE, CHECKSUM, ASKED, SHAPES = (
     "the file", "the lineage's table", "the checksum", "as asked", "the shapes of the weights",
@@ -93,12 +102,12 @@ def _lineage(raw: Raw, asked: str | None) -> Fact:
         return Fact(usual[0], f"{SHAPES}, and what {raw.format} files hold")
     file = known(raw.path, raw.format)
     if file is not None:
-        return _agreed(sized(find(file.lineage), raw.layers), f"{CHECKSUM} of {file.name}", raw, wanted)
+        return _agreed(sized_or_same(find(file.lineage), raw.layers), f"{CHECKSUM} of {file.name}", raw, wanted)
     if wanted is None:
         raise _ambiguous(raw, usual or candidates)
     if wanted.name not in {lineage.name for lineage in candidates}:
-        raise _unlike(raw, wanted, misfit(raw.layers, _resized(wanted, raw)))
-    return Fact(_resized(wanted, raw), ASKED)
+        raise _unlike(raw, wanted, misfit(raw.layers, sized_or_same(wanted, raw.layers)))
+    return Fact(sized_or_same(wanted, raw.layers), ASKED)
 
 
 def _stated(raw: Raw) -> Lineage:
@@ -118,15 +127,8 @@ def _stated(raw: Raw) -> Lineage:
 def _agreed(found: Lineage, source: str, raw: Raw, wanted: Lineage | None) -> Fact:
     if wanted is not None and wanted.name != found.name:
         rows = raw.rows or found.layers
-        raise _unlike(raw, wanted, f"{source} says {found.name}: {difference(rows, _resized(wanted, raw))}")
+        raise _unlike(raw, wanted, f"{source} says {found.name}: {difference(rows, sized_or_same(wanted, raw.layers))}")
     return Fact(found, source)
-
-
-def _resized(lineage: Lineage, raw: Raw) -> Lineage:
-    try:
-        return sized(lineage, raw.layers)
-    except UsageError:
-        return lineage
 
 
 def _unlike(raw: Raw, wanted: Lineage, why: str) -> ShapeMismatch:
@@ -138,9 +140,10 @@ def _unlike(raw: Raw, wanted: Lineage, why: str) -> ShapeMismatch:
 
 def _unknown(raw: Raw, wanted: Lineage | None, candidates: list[Lineage]) -> ShapeMismatch:
     """The error for a network that is no table of ours; compares with the nearest."""
-    table = wanted or nearest(raw.rows, candidates or [_resized(lineage, raw) for lineage in LINEAGES.values()])
+    everything = [sized_or_same(lineage, raw.layers) for lineage in LINEAGES.values()]
+    table = wanted or nearest(raw.rows, candidates or everything)
     assert table is not None
-    why = misfit(raw.layers, _resized(table, raw)) or difference(raw.rows, table)
+    why = misfit(raw.layers, sized_or_same(table, raw.layers)) or difference(raw.rows, table)
     return ShapeMismatch(
         f"{raw.path} holds no AlexNet that we know: {why}. `alexnet lineages` lists those that we know."
     )

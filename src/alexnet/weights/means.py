@@ -1,15 +1,14 @@
 """Mean images that lie beside a file of weights."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from alexnet.errors import UnreadableWeights
-from alexnet.weights.formats import caffemodel
+from alexnet.weights.formats import caffemodel, npy
 from alexnet.weights.mapped import mapped
-from alexnet.weights.raw import Fact
-
-SHAPES = "Expected the three planes of a square image, (3, S, S), as Caffe keeps them (BGR, 0-255)."
+from alexnet.weights.raw import Damaged, Fact, reading
 
 
 def read_mean(path: Path) -> Fact:
@@ -19,17 +18,22 @@ def read_mean(path: Path) -> Fact:
         UnreadableWeights: it is neither.
     """
     data = mapped(path)
-    image = _npy(path) if bytes(data[:6]) == b"\x93NUMPY" else caffemodel.read_mean(path)
+    if bytes(data[:6]) == b"\x93NUMPY":
+        with reading(path):
+            image = _npy(data)
+    else:
+        image = caffemodel.read_mean(path)
     if not np.isfinite(image).all():
         raise UnreadableWeights(f"{path} holds values that are not finite. Get an undamaged copy.")
     return Fact(image, f"{path.name}, as asked")
 
 
-def _npy(path: Path) -> np.ndarray:
-    try:
-        planes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UnreadableWeights(f"{path} is no mean image ({error}). {SHAPES}") from error
-    if planes.ndim != 3 or len(planes) != 3 or planes.shape[1] != planes.shape[2] or planes.dtype.kind not in "fiu":
-        raise UnreadableWeights(f"{path} holds an array of shape {planes.shape}. {SHAPES}")
-    return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0), dtype=np.float32)
+def _npy(data: memoryview) -> np.ndarray:
+    dtype, shape, is_fortran, start = npy.header(data)
+    if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2] or dtype.kind not in "fiu":
+        raise Damaged(f"an array of {dtype} and shape {shape}, and a mean image has (3, S, S)")
+    if prod(shape) * dtype.itemsize != len(data) - start:
+        raise Damaged(f"an array of shape {shape} in {len(data) - start} bytes")
+    planes = np.frombuffer(data[start:], dtype).reshape(shape, order="F" if is_fortran else "C")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found to be infinite
+        return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0), dtype=np.float32)

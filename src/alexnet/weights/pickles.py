@@ -122,8 +122,8 @@ def read_pickle(data: memoryview, path: Path) -> Any:
         UnreadableWeights: it is damaged, or asks for something that is no part of weights.
     """
     with reading(path):
-        slim, runs = lift(data)
         try:
+            slim, runs = lift(data)
             return _Unpickler(slim, runs, path).load()
         except (UnreadableWeights, Damaged):
             raise

@@ -85,31 +85,33 @@ def sized(lineage: Lineage, layers: tuple[RawLayer, ...]) -> Lineage:
     )
 
 
+def sized_or_same(lineage: Lineage, layers: tuple[RawLayer, ...]) -> Lineage:
+    """The same, but the lineage as it is where no network of ours has so many."""
+    try:
+        return sized(lineage, layers)
+    except UsageError:
+        return lineage
+
+
 def fitting(layers: tuple[RawLayer, ...]) -> list[Lineage]:
     """The lineages whose shapes are those of the weights in a file."""
-    found = []
-    for lineage in LINEAGES.values():
-        try:
-            candidate = sized(lineage, layers)
-        except UsageError:
-            return []
-        if fits(layers, candidate):
-            found.append(candidate)
-    return found
+    candidates = [sized_or_same(lineage, layers) for lineage in LINEAGES.values()]
+    return [lineage for lineage in candidates if fits(layers, lineage)]
 
 
 def carried(layers: tuple[RawLayer, ...], rows: tuple[Layer, ...], activation: ActivationName) -> list[Lineage]:
     """The lineages, with towers, norms and activation as in the file, that the rows of a file are."""
-    found, bones = [], skeleton(rows)
-    for lineage, norm, groups in product(LINEAGES.values(), (True, False), (True, False)):
-        other = activation if activation != lineage.activation else None
-        try:
-            candidate = vary(sized(lineage, layers), norm=norm, groups=groups, activation=other)
-        except UsageError:
-            return []
-        if skeleton(candidate.layers) == bones and fits(layers, candidate) and candidate not in found:
-            found.append(candidate)
-    return found
+    bones = skeleton(rows)
+    for norm, groups in product((True, False), (True, False)):  # as the table is, before what was switched off
+        found = []
+        for table in LINEAGES.values():
+            other = activation if activation != table.activation else None
+            lineage = vary(table, norm=norm, groups=groups, activation=other)
+            if skeleton(lineage.layers) == bones and fits(layers, lineage := sized_or_same(lineage, layers)):
+                found.append(lineage)
+        if found:
+            return found
+    return []
 
 
 def skeleton(rows: Iterable[Layer]) -> list[Layer]:

@@ -4,11 +4,11 @@ Layer name -> [weights, biases], or {"weights": ..., "biases": ...}. Convolution
 layers (in, out), and the inputs of the first of these in the order H, W, C, not C, H, W.
 """
 
-import io
+import re
 from collections.abc import Iterator
 from math import isqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,11 @@ from alexnet.weights.pickles import PickledArray, read_pickle, unwrap
 from alexnet.weights.raw import Damaged, Fact, NotAlexNet, Raw, RawLayer, reading
 from alexnet.weights.weights import Weights
 
-HEADER = 16_384  # bytes; numpy refuses longer ones
+LONGEST = 4096  # bytes
+SHAPE = r"\(([0-9]{0,12}(?:, ?[0-9]{1,12})*,?)\)"
+HEADER = re.compile(
+    rf"\{{'descr': '([<>|=]?(?:O|[biuf][1248]))', 'fortran_order': (True|False), 'shape': {SHAPE}, \}}\s*"
+)
 
 
 def read(path: Path) -> Raw:
@@ -31,10 +35,10 @@ def read(path: Path) -> Raw:
     """
     data = mapped(path)
     with reading(path):
-        dtype, start = header(data)
-        if dtype.kind != "O":
+        found = header(data)
+        if found.dtype.kind != "O":
             raise NotAlexNet("one array and no dict of layers; if it is a mean image, give it beside the weights")
-        tree = unwrap(read_pickle(data[start:], path))
+        tree = unwrap(read_pickle(data[found.start :], path))
         if not isinstance(tree, dict) or not tree:
             raise NotAlexNet(f"its pickle is a {type(tree).__name__}, not a dict of layers")
         arrays = {_text(name): _pair(_text(name), entry) for name, entry in tree.items()}
@@ -45,16 +49,29 @@ def read(path: Path) -> Raw:
     return Raw(path, "npy", layers, "a pickled dict", ("bvlc", "caffenet"), facts=facts)
 
 
-def header(data: memoryview) -> tuple[np.dtype[Any], int]:
-    """The dtype of a NumPy file and where its data starts."""
-    file = io.BytesIO(data[:HEADER])
-    try:
-        version = np.lib.format.read_magic(file)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        _, _, dtype = readers[version](file)
-    except Exception as error:  # numpy parses the header as Python text, and stumbles in many ways
-        raise Damaged(f"it begins as a NumPy array, and its header makes no sense ({type(error).__name__})") from error
-    return dtype, file.tell()
+class Header(NamedTuple):
+    """What a NumPy file says of its array, and where that starts."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    is_fortran: bool
+    start: int
+
+
+def header(data: memoryview) -> Header:
+    """The header of a NumPy file, matched and not evaluated as the Python text that it is.
+
+    Raises:
+        Damaged: it is none.
+    """
+    width = 2 if bytes(data[6:7]) == b"\1" else 4  # version 1 keeps the length in two bytes
+    start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
+    found = HEADER.fullmatch(str(data[8 + width : min(start, LONGEST)], "latin1"))
+    if found is None or start > len(data):
+        raise Damaged("it begins as a NumPy array, and its header makes no sense")
+    kind, order, numbers = found.groups()
+    shape = tuple(int(number) for number in numbers.replace(",", " ").split())
+    return Header(np.dtype(kind), shape, order == "True", start)
 
 
 def write(weights: Weights, path: Path) -> list[str]:
