@@ -36,7 +36,7 @@ def material(textures: Path, tmp_path: Path) -> Material:
 @pytest.fixture
 def job(material: Material, tmp_path: Path) -> Job:
     lineage = vary(find("tiny"), num_classes=3)
-    recipe = replace(TUNED, seed=1, init="he")
+    recipe = replace(TUNED, seed=1)
     preprocessing = Preprocessing.of(lineage.input, measure(material.train))
     net = fresh_network(lineage, recipe).eval()
     labels = material.train.classes

@@ -17,25 +17,27 @@ HEAD_STD = 0.01
 def fresh_network(lineage: Lineage, recipe: Recipe) -> AlexNet:
     """The network of a lineage with initial weights as the recipe says, on the CPU; a function of the seed."""
     net = build(lineage).to_empty(device="cpu")
-    initialize(net, he_table(lineage) if recipe.init == "he" else lineage, weight_generator(recipe.seed))
+    initialize(net, scaled_table(lineage) if recipe.init == "scaled" else lineage, weight_generator(recipe.seed))
     return net
 
 
-def he_table(lineage: Lineage) -> Lineage:
-    """The lineage's table with weights of N(0, 2 / fan_in) and zero biases, which keep the scale of ReLU layers.
+def scaled_table(lineage: Lineage) -> Lineage:
+    """The lineage's table with weights of N(0, 1 / fan_in) and zero biases, for inputs of spread 1.
 
-    The head starts small, so that the first guesses are all alike and the loss is ln K.
+    He's 2 / fan_in makes features grow fourfold on the way to fc7, since max pooling keeps the largest, and small sets
+    then diverge in their first steps; with 1 / fan_in bvlc had 80.7 % error after 6 epochs of 30,000 pictures of
+    Tiny-ImageNet at a rate of 0.02, with He's 82.8 % at 0.01. The head starts small: all first guesses are alike.
 
-    Source: He et al. 2015, sec. 2.2.
+    Source: LeCun et al. 1998, Efficient BackProp, sec. 4.6.
     """
-    return replace(lineage, layers=tuple(_he_row(row, lineage.head) for row in trace(lineage)))
+    return replace(lineage, layers=tuple(_scaled(row, lineage.head) for row in trace(lineage)))
 
 
-def _he_row(row: Row, head: str) -> Layer:
+def _scaled(row: Row, head: str) -> Layer:
     if not isinstance(row.layer, Conv | Local | Linear):
         return row.layer
     fan_in = row.weights // row.biases
-    return replace(row.layer, std=HEAD_STD if row.layer.name == head else math.sqrt(2 / fan_in), bias=0.0)
+    return replace(row.layer, std=HEAD_STD if row.layer.name == head else math.sqrt(1 / fan_in), bias=0.0)
 
 
 def weight_generator(seed: int) -> torch.Generator:

@@ -48,8 +48,8 @@ class Recipe:
     deep_lr: float = _setting(0.1, "factor on the rate of layers that come trained", FINETUNE, 0)
 
     epochs: int = _setting(30, "passes over the training pictures, all stages together", least=1)
-    batch_size: int = _setting(128, "pictures per step", least=1)
-    lr: float = _setting(0.01, "learning rate, at its peak", least=0)
+    batch_size: int = _setting(64, "pictures per step", least=1)
+    lr: float = _setting(0.02, "learning rate, at its peak", least=0)
     momentum: float = _setting(0.9, "share of the velocity kept at each step", least=0, most=0.999)
     update: Literal["paper", "nesterov", "torch"] = _setting(
         "nesterov", "paper: the rate inside the velocity; torch: outside; nesterov: outside, looking ahead"
@@ -63,8 +63,11 @@ class Recipe:
     lr_drops: int = _setting(3, "how often `plateau` and `steps` divide the rate by 10", least=0)
     patience: int = _setting(5, "epochs without a better validation error before `plateau` acts", least=1)
     warmup_epochs: float = _setting(1.0, "epochs over which the rate rises from zero", least=0)
+    clip: float = _setting(10.0, "norm that a step's gradient is cut down to; 0: never cut", least=0)
     label_smoothing: float = _setting(0.1, "share of the target spread over all classes", least=0, most=0.9)
-    init: Literal["lineage", "he"] = _setting("he", "initial weights: as the lineage's table says, or He's", TRAIN)
+    init: Literal["lineage", "scaled"] = _setting(
+        "scaled", "initial weights: as the lineage's table says, or scaled to the number of inputs", TRAIN
+    )
     standardize: bool = _setting(True, "divide colours by their standard deviation where the lineage does not", TRAIN)
 
     crop: Literal["random", "area", "center"] = _setting("area", "training crop: shifted, of random area, or centre")
@@ -93,6 +96,7 @@ TUNED = replace(
     MODERN,
     recipe="finetune",
     lineage="",
+    lr=0.01,
     crop="random",
     color="off",
     label_smoothing=0.0,
@@ -102,7 +106,7 @@ TUNED = replace(
 # Where a preset does not decide alone: the lineage's solver, or the number of pictures.
 PAPER_DECIDES = frozenset({
     "epochs", "batch_size", "lr", "momentum", "update", "weight_decay", "bias_lr", "bias_decay", "schedule",
-    "lr_drops", "patience", "warmup_epochs", "label_smoothing", "init", "standardize", "crop", "color",
+    "lr_drops", "patience", "warmup_epochs", "clip", "label_smoothing", "init", "standardize", "crop", "color",
 })  # fmt: skip
 COUNT_DECIDES = frozenset(("epochs", "head_epochs", "batch_size"))
 
@@ -129,6 +133,7 @@ def paper(lineage: Lineage) -> Recipe:
         schedule="plateau",
         lr_drops=solver.lr_drops,
         warmup_epochs=0.0,
+        clip=0.0,
         label_smoothing=0.0,
         init="lineage",
         standardize=False,

@@ -18,6 +18,7 @@ def train_step(
     *,
     batch_size: int,
     label_smoothing: float,
+    clip: float,
 ) -> Tensor:
     """Move the weights along the gradient of one batch, and return the sum of its losses, (), detached.
 
@@ -28,6 +29,8 @@ def train_step(
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
     optimizer.zero_grad(set_to_none=True)
     (loss / batch_size).backward()  # type: ignore[no-untyped-call]
+    if clip:
+        nn.utils.clip_grad_norm_((weight for group in optimizer.param_groups for weight in group["params"]), clip)
     optimizer.step()
     return loss.detach()
 

@@ -94,6 +94,7 @@ class Worker:
             examples.labels,
             batch_size=min(self.recipe.batch_size, self.stage.supply.count),
             label_smoothing=self.recipe.label_smoothing,
+            clip=self.recipe.clip,
         )
         cursor.step += 1
         cursor.stage_step += 1
