@@ -3,7 +3,7 @@ import pytest
 from alexnet.errors import UsageError
 from alexnet.lineages import LINEAGES, Lineage, find
 from alexnet.train.recipe import TUNED
-from alexnet.train.tuning import deeper_layers, last_fixed, renewed_layers, stage_epochs, weighted
+from alexnet.train.tuning import deeper_layers, last_convolution, last_fixed, renewed_layers, stage_epochs, weighted
 
 BVLC = find("bvlc")
 
@@ -57,6 +57,14 @@ def test_the_last_fixed_layer_stands_before_dropout_and_what_is_trained(
     name: str, trained: set[str], fixed: str | None
 ) -> None:
     assert last_fixed(find(name), trained) == fixed
+
+
+@pytest.mark.parametrize("lineage", LINEAGES.values(), ids=list(LINEAGES))
+def test_every_lineage_can_be_tuned_with_its_convolutions_frozen(lineage: Lineage) -> None:
+    renewed = renewed_layers(lineage, (), is_new_head=True)
+    deeper = deeper_layers(lineage, last_convolution(lineage), renewed)
+    assert last_fixed(lineage, {*deeper, *renewed}) is not None
+    assert not any(name.startswith(("conv", "local")) for name in deeper)
 
 
 @pytest.mark.parametrize("lineage", LINEAGES.values(), ids=list(LINEAGES))

@@ -10,10 +10,9 @@ from alexnet.lineages.spec import Conv, Linear, Local
 from alexnet.model import AlexNet, build
 from alexnet.model.init import initialize_layer
 from alexnet.train.features import FOLDER
-from alexnet.train.folder import write_environment, write_settings
 from alexnet.train.initial import weight_generator
 from alexnet.train.job import Job
-from alexnet.train.launch import Launch, launch, provenance
+from alexnet.train.launch import Launch, launch, provenance, record
 from alexnet.train.loop import fit
 from alexnet.train.material import open_material
 from alexnet.train.reporter import SILENT, Reporter
@@ -21,8 +20,9 @@ from alexnet.train.run import Run, conclude
 from alexnet.train.settings import resolve_tuning
 from alexnet.train.statistics import training_statistics
 from alexnet.train.tuner import Tuner
-from alexnet.train.tuning import deeper_layers, renewed_layers
+from alexnet.train.tuning import deeper_layers, last_convolution, renewed_layers
 from alexnet.weights import Weights
+from alexnet.weights.load import packaged
 
 
 def finetune(
@@ -52,12 +52,20 @@ def finetune(
         RunError: the run folder cannot be used, or the loss is no number any more.
         Stopped: a signal came; the message says how to go on.
     """
-    with launch("finetune", folder, output, resume, settings) as launched:
+    with launch("finetune", folder, output, resume, _absolute(settings)) as launched:
         tuner = _prepare(launched, reporter)
         fit(tuner.job, tuner.plan())
         run = conclude(tuner.job, tuner.material, launched)
         shutil.rmtree(launched.folder / FOLDER, ignore_errors=True)
         return run
+
+
+def _absolute(settings: dict[str, object]) -> dict[str, object]:
+    """The settings with the whole path of the weights, so that the run can go on from any folder."""
+    source = settings.get("weights")
+    if isinstance(source, str | Path) and str(source) not in packaged() and Path(source).expanduser().exists():
+        return {**settings, "weights": str(Path(source).expanduser().resolve())}
+    return settings
 
 
 def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
@@ -67,7 +75,8 @@ def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
     source = weights.load(draft.weights or None, notice=reporter.warn)
     square = source.preprocessing
     material = open_material(launched.data, launched.folder, draft.val_fraction, draft.seed, square.resize, square.fit)
-    recipe = resolve_tuning(launched.settings, len(material.train))
+    freeze = launched.settings.get("freeze", last_convolution(source.lineage))
+    recipe = resolve_tuning({**launched.settings, "freeze": freeze}, len(material.train))
     labels = material.train.classes
     renewed = renewed_layers(source.lineage, recipe.skip, is_new_head=labels != source.labels)
     deeper = deeper_layers(source.lineage, recipe.freeze, renewed)
@@ -86,14 +95,19 @@ def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
     statistics = None
     if recipe.color != "off":
         statistics = training_statistics(launched.data, launched.folder, material.train)
-    write_environment(launched.folder, device)
-    write_settings(launched.folder, launched.data, recipe, "finetune")
-    reporter.say(
-        f"{job.net.lineage.name} from {recipe.weights}: {len(material.train):,} training and {len(material.val):,} "
-        f"validation pictures of {len(labels)} classes, on {device}. New: {', '.join(renewed)}; "
-        f"trained later: {', '.join(deeper) or 'nothing'}."
+    record(launched, recipe, device)
+    tuner = Tuner(job, material, statistics, renewed, deeper)
+    reporter.say(_greeting(tuner))
+    return tuner
+
+
+def _greeting(tuner: Tuner) -> str:
+    job, material = tuner.job, tuner.material
+    return (
+        f"{job.net.lineage.name} from {job.provenance['trained_from']}: {len(material.train):,} training and "
+        f"{len(material.val):,} validation pictures of {len(job.labels)} classes, on {job.device}. "
+        f"New: {', '.join(tuner.renewed) or 'nothing'}; trained later: {', '.join(tuner.deeper) or 'nothing'}."
     )
-    return Tuner(job, material, statistics, renewed, deeper)
 
 
 def renewed_network(source: Weights, num_classes: int, renewed: tuple[str, ...], seed: int) -> AlexNet:

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from alexnet import __version__
-from alexnet.train.folder import SETTINGS, command_line, merge_settings, open_run
+from alexnet.train.folder import SETTINGS, command_line, merge_settings, open_run, write_environment, write_settings
 from alexnet.train.recipe import Command, Recipe
 from alexnet.train.settings import check
 from alexnet.train.signals import StopWish, stop_signals
@@ -59,7 +59,7 @@ def launch(
 
 
 def _unused(source: Path, resume: bool) -> Path:
-    name, number = source.stem, 1
+    name, number = source.name if source.is_dir() else source.stem, 1
     while not resume and _numbered(name, number).joinpath(SETTINGS).exists():
         number += 1
     return _numbered(name, number)
@@ -67,6 +67,12 @@ def _unused(source: Path, resume: bool) -> Path:
 
 def _numbered(name: str, number: int) -> Path:
     return Path("runs", name if number == 1 else f"{name}-{number}")
+
+
+def record(launched: Launch, recipe: Recipe, device: object) -> None:
+    """Write down what the run is; from here on it can be resumed."""
+    write_environment(launched.folder, device)
+    write_settings(launched.folder, launched.data, recipe, launched.command)
 
 
 def provenance(launched: Launch, recipe: Recipe, **more: object) -> dict[str, object]:

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from alexnet.weights.durable import replace_file
+from alexnet.errors import RunError
+from alexnet.weights.durable import replace_file, writing
 
 COLUMNS = (
     "event", "stage", "epoch", "step", "lr", "train_loss", "val_loss", "top1_error", "top5_error", "images_per_s",
@@ -30,20 +31,27 @@ class MetricsLog:
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder
         rows = read_metrics(folder, keep)
-        # Replaced whole, then added to: a process that is killed in between leaves the old rows or the kept ones.
-        replace_file(folder / JSONL, lambda path: path.write_text("".join(map(_line, rows)), encoding="utf-8"))
-        replace_file(folder / CSV, lambda path: _write_csv(path, rows))
-        self._jsonl = (folder / JSONL).open("a", encoding="utf-8")
-        self._csv = (folder / CSV).open("a", encoding="utf-8", newline="")
+        with writing(folder, RunError):
+            # Replaced whole, then added to: a process that is killed in between leaves the old rows or the kept ones.
+            replace_file(folder / JSONL, lambda path: path.write_text("".join(map(_line, rows)), encoding="utf-8"))
+            replace_file(folder / CSV, lambda path: _write_csv(path, rows))
+            self._jsonl = (folder / JSONL).open("a", encoding="utf-8")
+            self._csv = (folder / CSV).open("a", encoding="utf-8", newline="")
         self._events = _event_writer(folder, after=int(rows[-1]["step"]) if rows else 0)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add one row; keys are among COLUMNS, and None stands for a figure that this event has not."""
-        self._jsonl.write(_line(row))
-        csv.DictWriter(self._csv, COLUMNS).writerow(row)
-        self._jsonl.flush()
-        self._csv.flush()
+        """Add one row; keys are among COLUMNS, and None stands for a figure that this event has not.
+
+        Raises:
+            RunError: the disk is full, or gone.
+        """
+        with writing(self._folder, RunError):
+            self._jsonl.write(_line(row))
+            csv.DictWriter(self._csv, COLUMNS).writerow(row)
+            self._jsonl.flush()
+            self._csv.flush()
         if self._events is not None:
             for name in ("lr", "train_loss", "val_loss", "top1_error", "top5_error", "images_per_s"):
                 if row.get(name) is not None:

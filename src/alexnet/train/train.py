@@ -5,10 +5,9 @@ from pathlib import Path
 from alexnet.data.statistics import Statistics
 from alexnet.inference.device import resolve_device
 from alexnet.lineages import find, vary
-from alexnet.train.folder import write_environment, write_settings
 from alexnet.train.initial import fresh_network
 from alexnet.train.job import Job
-from alexnet.train.launch import Launch, launch, provenance
+from alexnet.train.launch import Launch, launch, provenance, record
 from alexnet.train.loop import fit
 from alexnet.train.material import Material, open_material
 from alexnet.train.pictures import picture_supply
@@ -75,8 +74,7 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
         wish=launched.wish,
         resume_command=launched.resume_command,
     )
-    write_environment(launched.folder, device)
-    write_settings(launched.folder, launched.data, recipe, "train")
+    record(launched, recipe, device)
     reporter.say(
         f"{lineage.name} from scratch: {len(material.train):,} training and {len(material.val):,} validation pictures "
         f"of {len(job.labels)} classes, on {device}."

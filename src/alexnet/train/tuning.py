@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from alexnet.errors import UsageError
 from alexnet.lineages import Lineage, trace
-from alexnet.lineages.spec import Dropout
+from alexnet.lineages.spec import Conv, Dropout, Local
 from alexnet.train.recipe import Recipe
 
 NOTHING = "none"  # --freeze none
@@ -45,6 +45,11 @@ def deeper_layers(lineage: Lineage, freeze: str, renewed: Collection[str]) -> tu
             f"is. Freeze up to a layer before {stuck[0]}, or none."
         )
     return tuple(name for name in weighted(lineage) if name not in kept and name not in renewed)
+
+
+def last_convolution(lineage: Lineage) -> str:
+    """The layer that fine-tuning freezes up to unless told otherwise: conv5, where there is one."""
+    return [layer.name for layer in lineage.layers if isinstance(layer, Conv | Local)][-1]
 
 
 def last_fixed(lineage: Lineage, trained: Collection[str]) -> str | None:
