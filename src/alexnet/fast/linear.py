@@ -1,0 +1,81 @@
+"""What follows a matrix product, in one GPU kernel each way: bias, ReLU, dropout."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+SIZE = 1024
+ROWS, COLUMNS = 32, 64
+
+
+def rectified(features: Tensor, bias: Tensor, p: float, seed: Tensor | None, salt: int) -> Tensor:
+    """Bias, ReLU, and with a seed inverted dropout; differentiable in features and bias.
+
+    Args:
+        features: (B, F), rows close together.
+        bias: (F,) float32.
+        p: how likely a feature is dropped.
+        seed: (1,) int64 on the device: the mask is a function of it, of `salt` and of the position.
+    """
+    result: Tensor = _Rectified.apply(features, bias, p, seed, salt)  # type: ignore[no-untyped-call]
+    return result
+
+
+def dropped(features: Tensor, p: float, seed: Tensor, salt: int) -> Tensor:
+    """Inverted dropout alone; differentiable in features."""
+    result: Tensor = _Dropped.apply(features, p, seed, salt)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Rectified(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, bias: Tensor, p: float, seed: Tensor | None, salt: int) -> Tensor:
+        result = _run(features, bias, p, seed, salt)
+        ctx.save_for_backward(result)
+        ctx.scale = 1.0 if seed is None else 1 / (1 - p)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        from alexnet.fast import pointwise
+
+        (result,) = ctx.saved_tensors
+        rows, features = result.shape
+        slopes = torch.empty_like(result)
+        programs = (-(-rows // ROWS), -(-features // COLUMNS))
+        sums = result.new_empty(programs[0], features, dtype=torch.float32)
+        pointwise.rectify_backward[programs](
+            result, grad.contiguous(), slopes, sums, rows, features, SCALE=ctx.scale, R=ROWS, F=COLUMNS
+        )
+        return slopes, sums.sum(0), None, None, None
+
+
+class _Dropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, p: float, seed: Tensor, salt: int) -> Tensor:
+        ctx.p, ctx.salt = p, salt
+        ctx.save_for_backward(seed)
+        return _run(features, None, p, seed, salt)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (seed,) = ctx.saved_tensors
+        return _run(grad, None, ctx.p, seed, ctx.salt), None, None, None
+
+
+def _run(features: Tensor, bias: Tensor | None, p: float, seed: Tensor | None, salt: int) -> Tensor:
+    from alexnet.fast import pointwise
+
+    features = features.contiguous()
+    result, count = torch.empty_like(features), features.numel()
+    # A kernel wants an address even for what it will not read.
+    pointwise.rectify[(-(-count // SIZE),)](
+        features, features if bias is None else bias, features if seed is None else seed, result,
+        count, features.shape[-1],
+        P=p, SALT=salt, RELU=bias is not None, BIAS=bias is not None, DROP=seed is not None, SIZE=SIZE,
+    )  # fmt: skip
+    return result

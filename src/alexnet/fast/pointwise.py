@@ -1,0 +1,82 @@
+# mypy: disable-error-code="assignment, import-not-found, import-untyped, misc, no-any-return, no-untyped-def, untyped-decorator"
+# ruff: noqa: N803, N806, E501
+"""GPU code of the small pieces: conv1's layout, what follows a matrix product, the update of the weights."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def to_blocks(
+    images, blocks, height, width, rows, columns, image_stride, channel_stride, row_stride, column_stride,
+    STRIDE: tl.constexpr, C: tl.constexpr, PADDING: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """One row of blocks of one image a program of axis 0; a block's channels are (y, x, colour), colour fastest."""
+    image, row = tl.program_id(0) // rows, tl.program_id(0) % rows
+    index = tl.program_id(1) * SIZE + tl.arange(0, SIZE)
+    PER: tl.constexpr = STRIDE * STRIDE * C
+    column, channel = index // PER, index % PER
+    y = row * STRIDE + channel // (STRIDE * C) - PADDING
+    x = column * STRIDE + channel // C % STRIDE - PADDING
+    inside = (column < columns) & (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    source = image.to(tl.int64) * image_stride + channel % C * channel_stride + y * row_stride + x * column_stride
+    value = tl.load(images + source, mask=inside, other=0.0)
+    target = tl.program_id(0).to(tl.int64) * columns * PER + index
+    tl.store(blocks + target, value.to(blocks.dtype.element_ty), mask=column < columns)
+
+
+@triton.jit(do_not_specialize=["count"])
+def rectify(
+    x, bias, seed, y, count, features, P: tl.constexpr, SALT: tl.constexpr,
+    RELU: tl.constexpr, BIAS: tl.constexpr, DROP: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """Bias, ReLU and inverted dropout; the mask is a function of (seed, SALT, position)."""
+    index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    inside = index < count
+    value = tl.load(x + index, mask=inside, other=0.0).to(tl.float32)
+    if BIAS:
+        value += tl.load(bias + index % features, mask=inside, other=0.0)
+    if RELU:
+        value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
+    if DROP:
+        draws = tl.rand(tl.load(seed) + SALT, index)
+        value = tl.where(draws >= P, value * (1 / (1 - P)), 0.0)
+    tl.store(y + index, value.to(y.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["rows"])
+def rectify_backward(y, grads, slopes, sums, rows, features, SCALE: tl.constexpr, R: tl.constexpr, F: tl.constexpr):
+    """Gradient before bias, ReLU and dropout: what came out above zero was let through. `sums`: a row per program."""
+    row = tl.program_id(0) * R + tl.arange(0, R)
+    column = tl.program_id(1) * F + tl.arange(0, F)
+    inside = (row < rows)[:, None] & (column < features)[None, :]
+    at = row[:, None] * features + column[None, :]
+    output = tl.load(y + at, mask=inside, other=0.0)
+    slope = tl.load(grads + at, mask=inside, other=0.0).to(tl.float32)
+    slope = tl.where(output > 0, slope * SCALE, 0.0)
+    tl.store(slopes + at, slope.to(slopes.dtype.element_ty), mask=inside)
+    tl.store(sums + tl.program_id(0) * features + column, tl.sum(slope, axis=0), mask=column < features)
+
+
+@triton.jit(do_not_specialize=["lr_factor", "decay", "momentum"])
+def update(
+    weight, velocity, grad, copy, lr, count, lr_factor, decay, momentum,
+    PAPER: tl.constexpr, NESTEROV: tl.constexpr, COPY: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """One pass over a parameter: velocity, weight, and the weight's copy in low precision."""
+    index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    inside = index < count
+    rate = tl.load(lr) * lr_factor
+    w = tl.load(weight + index, mask=inside, other=0.0)
+    v = tl.load(velocity + index, mask=inside, other=0.0)
+    g = tl.load(grad + index, mask=inside, other=0.0).to(tl.float32) + decay * w
+    if PAPER:
+        v = momentum * v - rate * g
+        w += v
+    else:
+        v = momentum * v + g
+        w -= rate * (g + momentum * v if NESTEROV else v)
+    tl.store(velocity + index, v, mask=inside)
+    tl.store(weight + index, w, mask=inside)
+    if COPY:
+        tl.store(copy + index, w.to(copy.dtype.element_ty), mask=inside)
