@@ -1,0 +1,90 @@
+"""A finished network in, an equal one that is faster out."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from alexnet.fast.stages import Stage, plan
+from alexnet.model import AlexNet, Dropout
+
+
+def accelerate(net: AlexNet, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+    """Return an equal function of the same parameters, faster; `net` itself where nothing here would help.
+
+    The parameters stay in `net`, in float32, and their gradients arrive there. Copies in `dtype` are made when a weight
+    has changed. `net` comes back unchanged from a device without CUDA or Triton, with another activation than ReLU, and
+    with layers that have no stage here.
+
+    Args:
+        net: on the device where it will work.
+        dtype: of the arithmetic and of the maps between the layers: bfloat16, float16 or float32.
+    """
+    device = next(net.parameters()).device
+    if device.type != "cuda" or not has_triton() or dtype not in (torch.bfloat16, torch.float16, torch.float32):
+        return net
+    stages = plan(net.lineage, net)
+    return net if stages is None else FastNet(net, stages, dtype)
+
+
+def has_triton() -> bool:
+    """Whether the kernels can be compiled here."""
+    from importlib.util import find_spec
+
+    return find_spec("triton") is not None
+
+
+class FastNet(nn.Module):
+    """A network in stages. It owns no parameter: those are `net`'s.
+
+    Dropout masks are functions of a seed that is drawn once a pass, from the generator of `net`'s dropout layers.
+    """
+
+    def __init__(self, net: AlexNet, stages: tuple[Stage, ...], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.net, self.stages, self.dtype = net, stages, dtype
+        self.lineage = net.lineage
+        self._copies: dict[str, tuple[int, Tensor]] = {}
+        self.train(net.training)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (B, K), float32, of images (B, C, H, W)."""
+        return self.run(images, self._weights(), self._draw_seed(images.device) if self.training else None)
+
+    def run(self, images: Tensor, weights: Mapping[str, Tensor], seed: Tensor | None) -> Tensor:
+        """Return the logits of images with other weights: by name, matrices in `dtype`, biases in float32.
+
+        Args:
+            seed: (1,) int64 on the device, of the dropout masks; None: nothing drops out.
+        """
+        maps: tuple[Tensor, ...] = (images,)
+        for stage in self.stages:
+            maps = stage(maps, weights, seed)
+        return maps[0].float()
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The parameters, matrices in low precision; differentiable where gradients are wanted."""
+        return {
+            name: parameter if parameter.ndim == 1 else self._copy(name, parameter)
+            for name, parameter in self.net.named_parameters()
+        }
+
+    def _copy(self, name: str, parameter: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and parameter.requires_grad:
+            return parameter.to(self.dtype, memory_format=_layout(parameter))
+        version, copy = self._copies.get(name, (-1, parameter))
+        if version != parameter._version or copy.device != parameter.device:
+            with torch.inference_mode(False):  # a later pass may want gradients of other weights
+                copy = parameter.detach().to(self.dtype, memory_format=_layout(parameter))
+            self._copies[name] = (parameter._version, copy)
+        return copy
+
+    def _draw_seed(self, device: torch.device) -> Tensor | None:
+        layers = [layer for layer in self.net if isinstance(layer, Dropout)]
+        if not layers:
+            return None
+        return torch.randint(2**62, (1,), generator=layers[0].generator, device=device)
+
+
+def _layout(parameter: Tensor) -> torch.memory_format:
+    return torch.channels_last if parameter.ndim == 4 else torch.contiguous_format

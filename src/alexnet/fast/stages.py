@@ -1,0 +1,188 @@
+"""The stages of a fast network: what a table's rows become when neighbours are taken together.
+
+Each takes maps or features and the weights by name, and returns maps or features. Matrices come in the precision of the
+arithmetic, biases of what runs in our own kernels in float32.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alexnet.fast.conv1 import Blocks, block_weight, cut_blocks
+from alexnet.fast.linear import dropped, rectified
+from alexnet.fast.lrn_pool import Maps, Tail, fused
+from alexnet.fast.towers import convolve, convolve_and_rectify, join
+from alexnet.lineages import Lineage, trace
+from alexnet.lineages.spec import Activation, Conv, Dropout, Layer, Linear, Norm, Pool
+
+Weights = Mapping[str, Tensor]
+
+
+class Stage(Protocol):
+    """A step of the network; `seed` is None where nothing drops out."""
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps: ...
+
+
+@dataclass(frozen=True)
+class BlockConvolution:
+    """A strided convolution of pictures, or of the blocks that they were cut into before."""
+
+    name: str
+    blocks: Blocks
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        weight = block_weight(weights[f"{self.name}.weight"], self.blocks)
+        (images,) = maps
+        if images.shape[1] != weight.shape[1]:
+            images = cut_blocks(images, self.blocks, weight.dtype)
+        return convolve((images,), weight, 1, 0, 1)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    name: str
+    stride: int
+    padding: int
+    groups: int
+    is_rounded_up: bool
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        weight = weights[f"{self.name}.weight"]
+        maps = tuple(images.to(weight.dtype) for images in maps)
+        return convolve(maps, weight, self.stride, self.padding, self.groups)
+
+
+@dataclass(frozen=True)
+class ActiveConvolution:
+    """A convolution with bias and ReLU and nothing behind them; without gradients, one call of cuDNN per tensor."""
+
+    convolution: Convolution
+    tail: Tail
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        name = self.convolution.name
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        if torch.is_grad_enabled() or not weight.is_cuda or weight.dtype == torch.float32:
+            return fused(self.tail, self.convolution(maps, weights, seed), bias.float())
+        return convolve_and_rectify(
+            maps, weight, bias, self.convolution.padding, self.convolution.groups, self.tail.towers
+        )
+
+
+@dataclass(frozen=True)
+class FusedTail:
+    """What follows convolution `name`; without a name, what has no bias."""
+
+    name: str
+    tail: Tail
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        return fused(self.tail, maps, weights[f"{self.name}.bias"].float() if self.name else None)
+
+
+@dataclass(frozen=True)
+class FullyConnected:
+    name: str
+    is_active: bool
+    p: float
+    salt: int
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        features = join(maps).flatten(1)  # (B, F), channels slowest, as the table means it
+        weight, bias = weights[f"{self.name}.weight"], weights[f"{self.name}.bias"]
+        if not self.is_active:
+            return (F.linear(features, weight, bias.to(weight.dtype)),)
+        return (rectified(F.linear(features, weight), bias.float(), self.p, seed if self.p else None, self.salt),)
+
+
+@dataclass(frozen=True)
+class Drop:
+    p: float
+    salt: int
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        return maps if seed is None else (dropped(join(maps).flatten(1), self.p, seed, self.salt),)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A layer without weights, as the plain network has it."""
+
+    layer: nn.Module
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        return (self.layer(join(maps).float()).to(maps[0].dtype),)
+
+
+def plan(lineage: Lineage, layers: nn.Sequential) -> tuple[Stage, ...] | None:
+    """Translate a table into stages; None where it holds what only the plain network can do."""
+    rows = trace(lineage)
+    is_known = all(isinstance(row.layer, Conv | Linear) or not row.weights for row in rows)
+    if lineage.activation != "relu" or not is_known:
+        return None
+    channels = {row.layer.name: row.out_shape[0] for row in rows}
+    stages = tuple(_stages(deque(lineage.layers), channels, layers))
+    return stages if all(map(_is_supported, stages)) else None
+
+
+def _is_supported(stage: Stage) -> bool:
+    if isinstance(stage, FusedTail | ActiveConvolution) and not stage.tail.is_supported:
+        return False
+    convolution = stage.convolution if isinstance(stage, ActiveConvolution) else stage
+    return not isinstance(convolution, Convolution) or (convolution.groups <= 2 and not convolution.is_rounded_up)
+
+
+def _stages(rows: deque[Layer], channels: Mapping[str, int], layers: nn.Sequential) -> Iterator[Stage]:
+    """Take the rows from the left, as many at a time as one stage does."""
+    count = len(rows)
+    while rows:
+        salt = count - len(rows)
+        match row := rows[0]:
+            case Conv():
+                rows.popleft()
+                convolution = _convolution(row, is_first=salt == 0)
+                tail = _tail(rows, channels[row.name], "first" if row.active else "none")
+                if isinstance(convolution, Convolution) and convolution.stride == 1 and tail.is_bare:
+                    yield ActiveConvolution(convolution, tail)
+                else:
+                    yield convolution
+                    yield FusedTail(row.name, tail)
+            case Norm() | Pool(kind="max"):
+                yield FusedTail("", _tail(rows, channels[row.name], "none"))
+            case Linear():
+                rows.popleft()
+                drop = rows.popleft() if row.active and rows and isinstance(rows[0], Dropout) else None
+                yield FullyConnected(row.name, row.active, drop.p if isinstance(drop, Dropout) else 0.0, salt)
+            case Dropout():
+                yield Drop(row.p, salt)
+                rows.popleft()
+            case _:
+                yield Plain(layers.get_submodule(row.name))
+                rows.popleft()
+
+
+def _convolution(row: Conv, is_first: bool) -> Stage:
+    if is_first and row.stride > 1 and row.groups == 1:
+        return BlockConvolution(row.name, Blocks.of(row))
+    return Convolution(row.name, row.stride, row.padding, row.groups, row.ceil and row.stride > 1)
+
+
+def _tail(rows: deque[Layer], channels: int, relu: Literal["first", "none"]) -> Tail:
+    """Take the norm, the pool and the activation that come next, as far as one kernel does them."""
+    tail = Tail(channels, relu)
+    if rows and isinstance(row := rows[0], Norm):
+        tail = replace(tail, norm=row)
+        rows.popleft()
+    if rows and isinstance(row := rows[0], Pool) and row.kind == "max":
+        tail = replace(tail, pool=row)
+        rows.popleft()
+    if rows and isinstance(rows[0], Activation) and relu == "none":
+        tail = replace(tail, relu="last")
+        rows.popleft()
+    return replace(tail, towers=rows[0].groups if rows and isinstance(rows[0], Conv) else 1)
