@@ -100,7 +100,9 @@ def test_a_value_that_does_not_fit_is_named_with_what_would(name: str, value: An
     assert str(caught.value).startswith(f"{name} = {value!r}")
 
 
-@pytest.mark.parametrize(("count", "batch_size", "steps"), [(40, 8, 150), (400, 32, 300), (4000, 64, 315)])
+@pytest.mark.parametrize(
+    ("count", "batch_size", "steps"), [(40, 8, 150), (160, 16, 200), (400, 64, 210), (4000, 64, 315)]
+)
 def test_fine_tuning_makes_hundreds_of_steps_whatever_the_number_of_pictures(
     count: int, batch_size: int, steps: int
 ) -> None:

@@ -145,13 +145,14 @@ def paper(lineage: Lineage) -> Recipe:
 def tuned(count: int, epochs: int | None = None, batch_size: int | None = None) -> Recipe:
     """The fine-tuning preset for `count` training pictures: a few hundred steps per stage, whatever the folder's size.
 
-    40 pictures make batches of 8 and 30 epochs a stage, 4000 pictures batches of 64 and 5 epochs.
+    40 pictures make batches of 8 and 30 epochs a stage, 4000 pictures batches of 64 and 5 epochs. On a CPU a step costs
+    the update of fc6 and fc7 whatever the batch, so batches are as large as some ten steps an epoch allow.
 
     Args:
         count: training pictures.
         epochs: of both stages together, where that was given.
         batch_size: where it was given.
     """
-    size = batch_size or min(64, max(8, 2 ** round(math.log2(max(count, 16) / 16))))
-    total = epochs or 2 * min(30, max(5, math.ceil(300 * size / max(count, 1))))
+    size = batch_size or min(64, max(8, 2 ** round(math.log2(max(count, 8) / 8))))
+    total = epochs or 2 * min(30, max(5, math.ceil(200 * size / max(count, 1))))
     return replace(TUNED, batch_size=size, epochs=total, head_epochs=math.ceil(total / 2))
