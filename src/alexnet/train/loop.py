@@ -10,6 +10,7 @@ from contextlib import closing
 from torch import Tensor
 
 from alexnet.train.cursor import Cursor
+from alexnet.train.heap import keep_freed_memory
 from alexnet.train.job import Job
 from alexnet.train.metrics import MetricsLog
 from alexnet.train.stage import Stage
@@ -29,6 +30,8 @@ def fit(job: Job, plan: Sequence[Callable[[], Stage]]) -> Cursor:
         Interrupted: Ctrl-C came; the checkpoint is written.
         RunError: the loss is no number any more, or the run folder cannot be written.
     """
+    if job.device.type == "cpu":
+        keep_freed_memory()
     cursor, saved = _restore(job)
     with closing(MetricsLog(job.folder, keep=cursor.rows)) as log:
         while cursor.stage < len(plan):
