@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-CHECKED := src tests benchmarks examples
+CHECKED := src tests benchmarks
 
 .PHONY: demo test lint check bench slow gpu clean help
 help:                     ## list the targets
@@ -19,7 +19,7 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) install --quiet -c constraints.txt -e '.[fast,tb]' --group dev
+	$(PIP) install --quiet -c constraints.txt -e '.[fast,onnx,tb]' --group dev
 	@touch $@
 
 demo: $(VENV)/.demo       ## install, then run the main job offline on what the package ships

@@ -21,4 +21,4 @@ def test_import_is_light() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'alexnot'"):
-        _ = alexnet.alexnot  # type: ignore[attr-defined]
+        _ = alexnet.alexnot

@@ -1,5 +1,6 @@
 """The allocator's settings are taken where there is glibc."""
 
+import platform
 import resource
 import subprocess
 import sys
@@ -22,9 +23,7 @@ def faults(how: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.skipif(
-    "glibc" not in os.confstr("CS_GNU_LIBC_VERSION") if hasattr(os, "confstr") else True, reason="no glibc"
-)
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone has these settings")
 def test_a_freed_block_is_used_again_without_new_page_faults() -> None:
     pages = 20 * 2**26 // resource.getpagesize()
     assert faults("plain") - faults("keep") > pages / 2

@@ -14,7 +14,7 @@ from alexnet.cli.settings import command
 
 PACKAGES = ("alexnet", "torch", "numpy", "pillow", "safetensors", "torchmetrics", "jinja2", "typer", "rich")
 
-EXTRAS = {"fast": ("simplejpeg",), "tb": ("tensorboard",)}  # extra -> the modules it brings
+EXTRAS = {"fast": ("simplejpeg",), "onnx": ("onnx", "onnxruntime"), "tb": ("tensorboard",)}  # extra -> the modules it brings
 
 
 def doctor(json: Json = False) -> None:
