@@ -14,7 +14,8 @@ from alexnet.cli.settings import command
 
 PACKAGES = ("alexnet", "torch", "numpy", "pillow", "safetensors", "torchmetrics", "jinja2", "typer", "rich")
 
-EXTRAS = {"fast": ("simplejpeg",), "onnx": ("onnx", "onnxruntime"), "tb": ("tensorboard",)}  # extra -> the modules it brings
+# Extra -> the modules it brings.
+EXTRAS = {"fast": ("simplejpeg",), "onnx": ("onnx", "onnxruntime"), "tb": ("tensorboard",)}
 
 
 def doctor(json: Json = False) -> None:
