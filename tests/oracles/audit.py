@@ -7,7 +7,7 @@ from contextlib import contextmanager
 # Whatever runs code, starts a process, opens a connection or changes files.
 WATCHED = (
     "compile", "exec", "import", "os.", "subprocess.", "socket.", "shutil.", "ctypes.", "pty.", "code.", "marshal.",
-    "tempfile.", "urllib.", "builtins.",
+    "tempfile.", "urllib.", "builtins.input", "builtins.breakpoint",
 )  # fmt: skip
 _heard: list[str] = []
 _is_on = [False]

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from alexnet.lineages.spec import Order
+from alexnet.weights.dialects import weighted
 from alexnet.weights.formats.safetensors import plain
 from alexnet.weights.raw import Fact
 from alexnet.weights.weights import Weights
@@ -29,10 +30,13 @@ def for_convention(weights: Weights, format: str) -> tuple[dict[str, Tensor], li
     The input planes of the first layer are reversed where the format, or the lineage, expects the other order of
     colours: the file then computes the same, fed as its users feed it.
     """
-    tensors, lost = plain(weights.tensors), []
+    held, lost = plain(weights.tensors), []
+    layers = weighted(weights.lineage)
+    # In the order of work, whatever order they were loaded in.
+    tensors = {f"{layer}.{kind}": held[f"{layer}.{kind}"] for layer in layers for kind in ("weight", "bias")}
     expected = ORDERS[format][0] if format in ORDERS else weights.lineage.input.order
     if expected != weights.preprocessing.order and weights.lineage.in_channels == 3:
-        first = next(iter(tensors))
+        first = f"{layers[0]}.weight"
         tensors[first] = tensors[first].flip(1)
         lost.append(f"the order {weights.preprocessing.order}: the planes of {first} are turned, so feed it {expected}")
     return tensors, lost + lost_facts(weights, format)

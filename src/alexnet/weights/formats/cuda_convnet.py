@@ -60,8 +60,9 @@ def _layers(tree: Any) -> dict[str, CudaLayer]:
 
 def _inputs(layer: CudaLayer, layers: list[CudaLayer]) -> list[str]:
     """Names of the layers that a layer reads; the file has them as names or as places in the list."""
+    entries = layer.get("inputs") or []
     names = []
-    for entry in layer.get("inputs") or ():
+    for entry in entries if isinstance(entries, list) else [None]:
         name = layers[entry]["name"] if isinstance(entry, int) and 0 <= entry < len(layers) else entry
         if not isinstance(name, str):
             raise Damaged(f"{layer['name'][:80]!r} reads from nowhere")

@@ -35,7 +35,22 @@ class _Node:
     attributes: Mapping[str, Any]
 
     def ints(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(self.attributes.get(name, default))
+        value = self.attributes.get(name, default)
+        if not isinstance(value, list | tuple):
+            raise Damaged(f"{name} of {self.type} {self.name[:80]!r} is no list")
+        return tuple(value)
+
+    def number(self, name: str, default: float) -> float:
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int | float):
+            raise Damaged(f"{name} of {self.type} {self.name[:80]!r} is no number")
+        return value
+
+    def whole(self, name: str, default: int) -> int:
+        value = self.number(name, default)
+        if not isinstance(value, int):
+            raise Damaged(f"{name} of {self.type} {self.name[:80]!r} is no whole number")
+        return value
 
     def square(self, name: str, default: int) -> int:
         values = set(self.ints(name, (default,)))
@@ -116,10 +131,10 @@ def _raw_layer(node: _Node, arrays: Mapping[str, np.ndarray]) -> RawLayer:
         if weight.ndim != 4:
             raise NotAlexNet(f"{name[:80]!r} is a convolution of shape {weight.shape}")
         return RawLayer(name, weight, "OIHW", bias)
-    factors = (node.attributes.get("alpha", 1.0), node.attributes.get("beta", 1.0), node.attributes.get("transA", 0))
+    factors = (node.number("alpha", 1.0), node.number("beta", 1.0), node.whole("transA", 0))
     if weight.ndim != 2 or factors != (1.0, 1.0, 0):
         raise NotAlexNet(f"{name[:80]!r} is no plain product: shape {weight.shape}, alpha, beta, transA {factors}")
-    return RawLayer(name, weight, "OI" if node.type == "Gemm" and node.attributes.get("transB") else "IO", bias)
+    return RawLayer(name, weight, "OI" if node.type == "Gemm" and node.whole("transB", 0) else "IO", bias)
 
 
 def _with_added_biases(
@@ -152,16 +167,16 @@ def _chain(nodes: list[_Node], arrays: Mapping[str, np.ndarray]) -> Iterator[_No
 
 
 def _row(node: _Node, arrays: Mapping[str, np.ndarray]) -> Layer:
-    get = node.attributes.get
-    if get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or node.square("dilations", 1) != 1:
+    if node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or node.square("dilations", 1) != 1:
         raise NotAlexNet(f"{node.type} {node.name[:80]!r} pads by itself or is dilated")
     match node.type:
         case "Conv":
             return _conv(node, arrays[node.inputs[1]])
         case "Gemm" | "MatMul":
-            return Linear(node.name, arrays[node.inputs[1]].shape[0 if get("transB") else 1], active=False)
+            return Linear(node.name, arrays[node.inputs[1]].shape[0 if node.whole("transB", 0) else 1], active=False)
         case "LRN":
-            return Norm(node.name, get("size", 0), get("bias", 1.0), get("alpha", 1e-4), get("beta", 0.75))
+            k, alpha, beta = node.number("bias", 1.0), node.number("alpha", 1e-4), node.number("beta", 0.75)
+            return Norm(node.name, node.whole("size", 0), k, alpha, beta)
         case "AveragePool" if node.square("kernel_shape", 0) == 1:
             return AdaptivePool(node.name, 0)  # torch's adaptive pool where it has nothing to do
         case "MaxPool" | "AveragePool":
@@ -169,7 +184,7 @@ def _row(node: _Node, arrays: Mapping[str, np.ndarray]) -> Layer:
             if padding:
                 raise NotAlexNet(f"{node.type} {node.name[:80]!r} is padded on all sides")
             kind: Literal["max", "avg"] = "max" if node.type == "MaxPool" else "avg"
-            is_ceil = is_ceil or bool(get("ceil_mode"))
+            is_ceil = is_ceil or bool(node.whole("ceil_mode", 0))
             return Pool(node.name, node.square("kernel_shape", 0), node.square("strides", 1), kind, is_ceil)
         case "Dropout":
             return Dropout(node.name)
@@ -183,7 +198,7 @@ def _conv(node: _Node, weight: np.ndarray) -> Conv:
     if node.ints("kernel_shape", weight.shape[2:]) != weight.shape[2:] or weight.shape[2] != weight.shape[3]:
         raise NotAlexNet(f"Conv {node.name[:80]!r} has kernels of shape {weight.shape}")
     padding, is_ceil = _padding(node)
-    stride, group = node.square("strides", 1), node.attributes.get("group", 1)
+    stride, group = node.square("strides", 1), node.whole("group", 1)
     return Conv(node.name, len(weight), weight.shape[2], stride, padding, group, ceil=is_ceil, active=False)
 
 
