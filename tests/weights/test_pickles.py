@@ -124,7 +124,7 @@ EVILS = {
 
 
 @pytest.mark.parametrize("name", EVILS)
-def test_nothing_that_a_pickle_names_is_run(name: str) -> None:
+def test_trap_12_nothing_that_a_pickle_names_is_run(name: str) -> None:
     with pytest.raises(UnreadableWeights) as caught, listening() as events:
         read(EVILS[name])
     assert events == []
@@ -226,6 +226,16 @@ def test_a_pickle_cut_anywhere_is_refused() -> None:
     for length in range(len(content)):
         with pytest.raises(UnreadableWeights):
             read(content[:length])
+
+
+def test_pickles_of_protocol_0_are_text_and_are_read() -> None:
+    """What Python 2 wrote unless told: names in memo slots, numbers and arrays as text, bytes with escapes."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\np1\n(cnumpy\nndarray\np2\n(I0\ntp3\nS'b'\np4\ntp5\nRp6\n"
+    dtype = b"cnumpy\ndtype\np8\n(S'f4'\np9\nI0\nI1\ntp10\nRp11\n(I3\nS'<'\np12\nNNNI-1\nI-1\nI0\ntp13\nb"
+    state = b"(I1\n(I2\ntp7\n" + dtype + b"I00\nS'\\x00\\x00\\x80?\\x00\\x00\\x00@'\np14\ntp15\nb"
+    found = read(b"(dp0\nS'weights'\np1\n" + array + state + b"sS'stride'\np1\nI4\nsS'pow'\np1\nF0.75\ns.")
+    assert found["weights"].value.tolist() == [1.0, 2.0]
+    assert (found["stride"], found["pow"]) == (4, 0.75)
 
 
 def test_an_array_never_built_is_no_array() -> None:

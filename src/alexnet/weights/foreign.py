@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from alexnet.errors import UnreadableWeights
 from alexnet.weights.arrange import arrange
 from alexnet.weights.formats import caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth
 from alexnet.weights.identity import Identity, identify
@@ -49,8 +48,6 @@ def read_foreign(
     """
     kind = recognize(path)
     raw = onnx.read(path, external) if kind == "onnx" else READERS[kind](path)
-    if not raw.layers:
-        raise UnreadableWeights(f"{path} holds no layers with weights. Expected a trained AlexNet.")
     identity = identify(raw, lineage, None if mean is None else read_mean(mean))
     tensors = arrange(raw, identity.lineage)
     validate(tensors, identity.lineage, identity.labels, path)

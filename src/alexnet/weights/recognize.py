@@ -28,6 +28,8 @@ STRANGERS: tuple[tuple[int, bytes, str], ...] = (
 NO_WEIGHTS = "Expected a file of weights: safetensors, .pth, .caffemodel, .npy, .mat, .onnx or a cuda-convnet pickle."
 # The number that torch.save put before everything until 2020, as Python pickles it.
 TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+PICKLE_PROTOCOLS = 5
+TEXT_PICKLES = (b"(dp", b"(lp")  # a dict or a list in protocol 0, what Python 2 wrote unless told
 PROTOBUF_FIELDS = 64  # looked at; the fields that tell come early
 
 
@@ -62,8 +64,10 @@ def _by_magic(path: Path, data: memoryview, beginning: bytes) -> str | None:
         return "mat"
     if beginning.startswith(b"PK\x03\x04"):
         return _zip(path)
-    if beginning[:1] == b"\x80" and beginning[1:2] in b"\1\2\3\4\5" and len(data) > 2:
+    if len(data) > 2 and beginning[:1] == b"\x80" and beginning[1] <= PICKLE_PROTOCOLS:
         return "pth" if beginning[2:].startswith(TORCH_MAGIC) else "cuda-convnet"
+    if beginning.startswith(TEXT_PICKLES):
+        return "cuda-convnet"
     if len(data) > 8 and beginning[8:9] == b"{" and int.from_bytes(beginning[:8], "little") <= len(data):
         return "safetensors"
     return None

@@ -88,7 +88,7 @@ def test_a_file_of_weights_alone_is_asked_about(tmp_path: Path) -> None:
     assert found.identity.facts["lineage"] == ("narrow-caffenet", "as asked")
 
 
-def test_trap_10_caffe_is_fed_bgr_of_0_to_255_and_says_from_where_it_is_known(tmp_path: Path) -> None:
+def test_caffe_is_fed_bgr_of_0_to_255_and_it_is_said_from_where_that_is_known(tmp_path: Path) -> None:
     found = read(binary(alexnet(WIDTHS, CLASSES, pool_first=False), arrays_of(lively()), "V2"), tmp_path)
     assert found.weights.preprocessing.order == "BGR"
     assert found.identity.facts["order"] == ("BGR", "Caffe's convention")

@@ -283,6 +283,12 @@ def test_another_network_is_named(edits: dict[str, Any], says: str, tmp_path: Pa
         read_foreign(written(tmp_path, edited(**edits)))
 
 
+def test_pickles_of_protocol_0_are_pickles(tmp_path: Path) -> None:
+    model = lively("narrow-caffenet")
+    (tmp_path / "imagenet.decafnet.epoch90").write_bytes(pickle.dumps(decaf(arrays_of(model)), protocol=0))
+    assert_same(read_foreign(tmp_path / "imagenet.decafnet.epoch90").weights, model)
+
+
 @pytest.mark.parametrize("tree", [{"a": 1}, [1, 2], "text", {"model_state": {"layers": 3}}, [{"type": "conv"}]])
 def test_other_pickles_are_named(tree: Any, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(pickle.dumps(tree, protocol=2))

@@ -101,7 +101,7 @@ def test_arrays_in_fortran_order_and_big_endian_are_the_same_arrays(layers: Laye
     assert_same(read(python3_npy(big, 4), tmp_path, "narrow-wide").weights, wide())
 
 
-def test_a_file_cannot_tell_bvlc_from_caffenet_whatever_it_is_called(layers: Layers, tmp_path: Path) -> None:
+def test_trap_9_a_file_cannot_tell_bvlc_from_caffenet_whatever_it_is_called(layers: Layers, tmp_path: Path) -> None:
     small = as_tensorflow(arrays_of(lively("narrow-bvlc")))
     with pytest.raises(UsageError, match=r"--lineage narrow-bvlc or --lineage narrow-caffenet") as caught:
         read(python2_pickle.npy(small), tmp_path, lineage=None)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from alexnet.lineages.spec import Activation, Conv, Dropout, Layer, Linear, Norm, Pool, SpatialNorm
+from alexnet.weights.dialects import CAFFE
 from alexnet.weights.formats.caffe_messages import BLOB, NET, V0_TYPES, V1_TYPES
 from alexnet.weights.formats.wire import Decoder, Message
 from alexnet.weights.mapped import mapped
@@ -49,7 +50,7 @@ def read(path: Path) -> Raw:
         "caffemodel",
         raw_layers,
         detail=_generation(net),
-        lineages=("bvlc", "caffenet"),
+        lineages=CAFFE.lineages,
         rows=rows if _is_whole(layers) else (),
         activation=ACTIVATIONS[kinds.pop()] if len(kinds) == 1 else "relu",
         facts=_facts(net),

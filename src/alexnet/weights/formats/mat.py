@@ -35,7 +35,7 @@ def read(path: Path) -> Raw:
         facts = _facts(_meta(net))
         weighted = tuple(_raw_layer(layer) for layer in layers if _type(layer) == "conv")
         rows = tuple(with_activations(_rows(layers, _shape_in(facts, weighted))))
-    return Raw(path, "mat", weighted, "MatConvNet", ("bvlc", "caffenet"), rows, facts=facts)
+    return Raw(path, "mat", weighted, "MatConvNet", rows=rows, facts=facts)
 
 
 def _is_struct(value: Any) -> bool:

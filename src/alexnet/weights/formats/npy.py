@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alexnet.weights.conventions import convention, for_convention
-from alexnet.weights.dialects import position, spoken
+from alexnet.weights.dialects import CAFFE, position, spoken
 from alexnet.weights.mapped import mapped
 from alexnet.weights.pickles import PickledArray, read_pickle, unwrap
 from alexnet.weights.raw import Damaged, Fact, NotAlexNet, Raw, RawLayer, reading
@@ -46,7 +46,7 @@ def read(path: Path) -> Raw:
         order = sorted(arrays, key=lambda name: position(dialect.ours(name) or ""))
         layers = tuple(_in_order({name: arrays[name] for name in order}))
     facts = convention("npy") | {"flatten": Fact("HWC", "caffe-tensorflow's convention")}
-    return Raw(path, "npy", layers, "a pickled dict", ("bvlc", "caffenet"), facts=facts)
+    return Raw(path, "npy", layers, "a pickled dict", CAFFE.lineages, facts=facts)
 
 
 class Header(NamedTuple):

@@ -88,7 +88,6 @@ def read(path: Path, folder: Path | None = None) -> Raw:
         "onnx",
         layers,
         detail=model.get("producer_name", "")[:80],
-        lineages=("bvlc", "caffenet"),
         rows=rows,
         activation=ACTIVATIONS[kinds.pop()] if len(kinds) == 1 else "relu",
         facts=_facts(graph, arrays) | description,

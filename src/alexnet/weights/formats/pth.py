@@ -35,7 +35,8 @@ def read(path: Path) -> Raw:
         ShapeMismatch: it holds something else.
     """
     with reading(path):
-        is_zip = zipfile.is_zipfile(path)
+        with path.open("rb") as file:
+            is_zip = file.read(4) == b"PK\x03\x04"  # by which torch, too, decides
         if is_zip:
             _check_zip(path)
         tensors = _state_dict(_load(path))
