@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from alexnet.errors import UnreadableWeights
-from alexnet.weights.pickles import ALLOWED, LARGE, MAX_TUPLES, PickledArray, lift, read_pickle, unwrap
+from alexnet.weights.opcodes import MAX_TUPLES, lift
+from alexnet.weights.pickles import ALLOWED, PickledArray, read_pickle, unwrap
 from oracles import python2_pickle
 from oracles.audit import listening
 
@@ -242,4 +243,3 @@ def test_an_array_never_built_is_no_array() -> None:
     found = read(b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R.")
     assert isinstance(found, PickledArray)
     assert unwrap(found) is None
-    assert LARGE > 0
