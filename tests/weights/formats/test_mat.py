@@ -255,6 +255,28 @@ def test_a_file_cut_anywhere_is_refused(packed: bool, tmp_path: Path) -> None:
             read_foreign(path)
 
 
+@pytest.mark.parametrize("stride", [0, -1])
+def test_a_stride_of_nothing_is_refused(stride: int, tmp_path: Path) -> None:
+    variables = matconvnet(arrays_of(lively()))
+    variables["layers"][0, 0]["stride"] = [[float(stride)]]
+    with pytest.raises(UnreadableWeights, match=f"a window of 11 at stride {stride}"):
+        read_foreign(written(tmp_path, variables))
+
+
+def test_weights_that_are_no_cell_are_no_weights(tmp_path: Path) -> None:
+    variables = matconvnet(arrays_of(lively()))
+    variables["layers"][0, 0]["weights"] = np.zeros((11, 11), np.float32)
+    with pytest.raises(UnreadableWeights, match="'conv1' has no weights and biases"):
+        read_foreign(written(tmp_path, variables))
+
+
+def test_a_window_larger_than_its_map_is_no_alexnet(tmp_path: Path) -> None:
+    variables = matconvnet(arrays_of(lively()))
+    variables["meta"]["normalization"]["imageSize"] = [[8.0, 8.0, 3.0]]
+    with pytest.raises(ShapeMismatch, match="window"):
+        read_foreign(written(tmp_path, variables))
+
+
 def test_foreign_is_a_pair(tmp_path: Path) -> None:
     found = read_foreign(written(tmp_path, matconvnet(arrays_of(lively()))))
     assert isinstance(found, Foreign)

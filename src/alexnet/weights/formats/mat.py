@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from alexnet.errors import UsageError
 from alexnet.lineages import out_size
 from alexnet.lineages.spec import Activation, Conv, Dropout, Layer, Linear, Norm, Pool
 from alexnet.weights.conventions import convention
@@ -66,8 +67,9 @@ def _name(layer: dict[str, Any]) -> str:
 
 
 def _raw_layer(layer: dict[str, Any]) -> RawLayer:
-    pair = layer.get("weights") or [layer.get("filters"), layer.get("biases")]  # since, and before, beta 10
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(array, np.ndarray) for array in pair):
+    pair = layer.get("weights")  # a cell since beta 10
+    pair = pair if isinstance(pair, list) else [layer.get("filters"), layer.get("biases")]
+    if len(pair) != 2 or not all(isinstance(array, np.ndarray) for array in pair):
         raise Damaged(f"{_name(layer)[:80]!r} has no weights and biases")
     weight, bias = pair
     # MATLAB drops axes of one at the end.
@@ -91,12 +93,24 @@ def _rows(layers: list[dict[str, Any]], shape_in: tuple[int, int]) -> Iterator[L
             continue
         row = _row(layer, channels, side)
         if isinstance(row, Conv):
-            channels, side = row.out_channels, out_size(side, row.kernel_size, row.stride, row.padding, False)
+            channels, side = row.out_channels, _side(side, row, row.padding, False)
         elif isinstance(row, Linear):
             channels, side = row.out_features, 1
         elif isinstance(row, Pool):
-            side = out_size(side, row.kernel_size, row.stride, 0, row.ceil)
+            side = _side(side, row, 0, row.ceil)
         yield row
+
+
+def _side(side: int, row: Conv | Pool, padding: int, is_ceil: bool) -> int:
+    """Side of the map that a window makes of a map."""
+    if row.kernel_size < 1 or row.stride < 1 or padding < 0:
+        raise Damaged(
+            f"{row.name[:80]!r} has a window of {row.kernel_size} at stride {row.stride}, padded by {padding}"
+        )
+    try:
+        return out_size(side, row.kernel_size, row.stride, padding, is_ceil)
+    except UsageError as error:
+        raise NotAlexNet(error) from error
 
 
 def _row(layer: dict[str, Any], channels: int, side: int) -> Layer:
