@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,11 +89,11 @@ def test_output_into_a_closed_pipe_is_quiet() -> None:
 
 def test_ctrl_c_outside_training_leaves_with_130(tmp_path: Path) -> None:
     fifo = tmp_path / "run.toml"
-    os.mkfifo(fifo)  # reading it waits for a writer who never comes
+    os.mkfifo(fifo)
     process = subprocess.Popen([*PYTHON, "lineages", "--config", fifo], stderr=subprocess.PIPE)
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    with fifo.open("wb"):  # opens when the command does, which then waits for words that never come
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert error == b"Interrupted.\n"
