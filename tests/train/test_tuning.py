@@ -1,9 +1,9 @@
 import pytest
 
 from alexnet.errors import UsageError
-from alexnet.lineages import LINEAGES, Lineage, find
+from alexnet.lineages import LINEAGES, Lineage, find, weighted
 from alexnet.train.recipe import TUNED
-from alexnet.train.tuning import deeper_layers, last_convolution, last_fixed, renewed_layers, stage_epochs, weighted
+from alexnet.train.tuning import deeper_layers, last_convolution, last_fixed, plan_tuning, renewed_layers, stage_epochs
 
 BVLC = find("bvlc")
 
@@ -78,3 +78,11 @@ def test_a_stage_without_layers_leaves_its_epochs_to_the_other() -> None:
     assert stage_epochs(TUNED, ("fc8",), ("fc7",)) == (head, both - head)
     assert stage_epochs(TUNED, ("fc8",), ()) == (both, 0)
     assert stage_epochs(TUNED, (), ("fc7", "fc8")) == (0, both)
+
+
+@pytest.mark.parametrize(("lineage", "freeze"), [("bvlc", "conv5"), ("cifar-quick", "conv3")])
+def test_unless_told_otherwise_all_convolutions_stay(lineage: str, freeze: str) -> None:
+    tuning = plan_tuning({}, find(lineage), is_new_head=True, count=100)
+    assert tuning.recipe.freeze == freeze
+    assert tuning.renewed == (find(lineage).head,)
+    assert not any(name.startswith("conv") for name in tuning.deeper)

@@ -1,8 +1,8 @@
 import pytest
 
 from alexnet.errors import UsageError
-from alexnet.lineages import LINEAGES, find
-from alexnet.weights.dialects import CAFFE, OURS, TORCHVISION, in_torchvision, position, spoken, unwrapped, weighted
+from alexnet.lineages import LINEAGES, find, weighted
+from alexnet.weights.dialects import CAFFE, OURS, TORCHVISION, in_torchvision, position, spoken, unwrapped
 
 
 def test_torchvisions_names_are_ours_turned_round() -> None:
@@ -39,7 +39,7 @@ def test_what_data_parallel_puts_before_a_name_is_taken_off(name: str, bare: str
 
 @pytest.mark.parametrize("lineage", LINEAGES)
 def test_layers_stand_in_the_order_of_their_numbers(lineage: str) -> None:
-    names = weighted(find(lineage))
+    names = list(weighted(find(lineage)))
     assert sorted(set(names), key=position) == names
     assert sorted(["head", *names], key=position)[-1] == "head"
 

@@ -22,11 +22,11 @@ def finetune(
 
     A flag that shows no default is decided by the number of pictures. Ctrl-C stops the run, and --resume goes on.
     """
-    from alexnet.cli.plan import plan_parts, plan_tuning
+    from alexnet.cli.plan import plan_finetuning, plan_parts
     from alexnet.train.finetune import finetune as fit
 
     if dry_run:
-        plan = plan_tuning(data, given(settings))
+        plan = plan_finetuning(data, given(settings))
         show(json, plan, plan_parts(plan))
         return
     with Screen() as screen:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexnet.lineages import Lineage, find, trace, vary
 from alexnet.train.recipe import Recipe
-from alexnet.train.settings import resolve_training, resolve_tuning
+from alexnet.train.settings import resolve_training, resolve_tuning, switched
 
 if TYPE_CHECKING:
     from alexnet.data.preprocess import Preprocessing
@@ -22,26 +22,22 @@ def plan_training(data: Path, settings: Mapping[str, object]) -> dict[str, Any]:
     lineage = find(str(settings.get("lineage", Recipe.lineage)))
     recipe = resolve_training(settings, lineage)
     material = look_at(data, recipe, lineage.input)
-    lineage = vary(
-        lineage, num_classes=len(material.train.classes), activation=recipe.activation, norm=recipe.norm,
-        overlap=recipe.overlap, dropout=recipe.dropout, groups=recipe.groups,
-    )  # fmt: skip
+    lineage = switched(lineage, recipe, len(material.train.classes))
     return plan(recipe, lineage, material, [layer.name for layer in lineage.layers])
 
 
-def plan_tuning(data: Path, settings: Mapping[str, object]) -> dict[str, Any]:
+def plan_finetuning(data: Path, settings: Mapping[str, object]) -> dict[str, Any]:
     """What `finetune` would do with these settings."""
     from alexnet import weights
-    from alexnet.train.tuning import deeper_layers, renewed_layers
+    from alexnet.train.tuning import plan_tuning
 
     draft = resolve_tuning(settings)
     source = weights.load(draft.weights or None)
     material = look_at(data, draft, source.preprocessing)
     classes = material.train.classes
-    renewed = renewed_layers(source.lineage, draft.skip, is_new_head=classes != source.labels)
-    trained = (*renewed, *deeper_layers(source.lineage, draft.freeze, renewed))
-    recipe = resolve_tuning(settings, len(material.train))
-    return plan(recipe, vary(source.lineage, num_classes=len(classes)), material, trained)
+    tuning = plan_tuning(settings, source.lineage, classes != source.labels, len(material.train))
+    lineage = vary(source.lineage, num_classes=len(classes))
+    return plan(tuning.recipe, lineage, material, (*tuning.renewed, *tuning.deeper))
 
 
 def look_at(data: Path, recipe: Recipe, square: "Input | Preprocessing") -> "Material":

@@ -25,7 +25,7 @@ from alexnet.data.statistics import Moments
 from alexnet.errors import TooManyUnreadable
 from alexnet.lineages.spec import Fit
 
-SHARD_PICTURES = 4096  # at 256x256 about 130 MB as JPEG and 805 MB raw; ImageNet in 313 files, all mapped at once
+SHARD_PICTURES = 4096  # at 256x256 about 130 MB as JPEG and 805 MB raw; ImageNet in 313 files, all open at once
 
 
 @dataclass(frozen=True)

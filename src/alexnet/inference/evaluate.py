@@ -103,7 +103,7 @@ def evaluate(
         for batch in stream:
             labels = targets[batch.indices].to(classifier.device)  # (B,)
             probs = classifier.probs(batch.images, views)  # (B, K)
-            loss += _loss(probs, labels)
+            loss += summed_loss(probs, labels)
             metrics.update(probs, labels)
             seen += len(labels)
             if progress is not None:
@@ -123,7 +123,7 @@ def _metrics(num_classes: int, device: torch.device) -> "MetricCollection":
     return MetricCollection(metrics, compute_groups=False).to(device)
 
 
-def _loss(probs: Tensor, labels: Tensor) -> float:
+def summed_loss(probs: Tensor, labels: Tensor) -> float:
     """Summed cross-entropy; a probability that float32 rounds to zero counts as its smallest number."""
     right = probs.gather(1, labels[:, None]).clamp_min(torch.finfo(probs.dtype).tiny)  # (B, 1)
     return -float(right.log().sum())

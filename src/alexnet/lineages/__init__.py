@@ -12,12 +12,13 @@ from alexnet.lineages.paper import PAPER
 from alexnet.lineages.spec import Input, Lineage, Solver
 from alexnet.lineages.tiny import TINY
 from alexnet.lineages.torchvision import TORCHVISION
-from alexnet.lineages.trace import Row, Totals, out_size, totals, trace
+from alexnet.lineages.trace import Row, Totals, out_size, totals, trace, weighted
 from alexnet.lineages.ungrouped import UNGROUPED
 from alexnet.lineages.vary import vary
 
 __all__ = [
     "LINEAGES", "Input", "Lineage", "Row", "Solver", "Totals", "find", "out_size", "totals", "trace", "vary",
+    "weighted",
 ]  # fmt: skip
 
 LINEAGES: dict[str, Lineage] = {

@@ -112,3 +112,8 @@ def totals(rows: tuple[Row, ...]) -> Totals:
         conv_macs=sum(row.macs for row in conv),
         units=sum(prod(row.out_shape) for row in rows if row.weights),
     )
+
+
+def weighted(lineage: Lineage) -> tuple[str, ...]:
+    """Names of the layers that have weights, in order."""
+    return tuple(row.layer.name for row in trace(lineage) if row.weights)

@@ -22,6 +22,7 @@ from alexnet.data.preprocess import Preprocessing
 from alexnet.data.source import Pictures
 from alexnet.data.views import average_views, center_view
 from alexnet.errors import RunError
+from alexnet.inference.evaluate import summed_loss
 from alexnet.train.job import Job
 from alexnet.train.stage import Batches, Examples, Progress, Scores
 
@@ -153,8 +154,7 @@ def score(features: Features, layers: nn.Module, device: torch.device, progress:
         labels = torch.from_numpy(features.labels[start : start + PICTURES_AT_ONCE]).to(device)
         probs = average_views(layers(chunk.flatten(0, 1)), views)  # (B, K)
         num_classes = probs.shape[1]
-        right = probs.gather(1, labels[:, None]).clamp_min(torch.finfo(probs.dtype).tiny)  # (B, 1)
-        loss -= float(right.log().sum())
+        loss += summed_loss(probs, labels)
         hits = probs.topk(min(5, num_classes)).indices == labels[:, None]  # (B, 5)
         wrong1 += int((~hits[:, 0]).sum())
         wrong5 += int((~hits.any(dim=1)).sum())

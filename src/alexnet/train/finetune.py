@@ -20,7 +20,7 @@ from alexnet.train.run import Run, conclude
 from alexnet.train.settings import resolve_tuning
 from alexnet.train.statistics import training_statistics
 from alexnet.train.tuner import Tuner
-from alexnet.train.tuning import deeper_layers, last_convolution, renewed_layers
+from alexnet.train.tuning import plan_tuning
 from alexnet.weights import Weights
 from alexnet.weights.load import packaged
 
@@ -75,15 +75,13 @@ def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
     source = weights.load(draft.weights or None, notice=reporter.warn)
     square = source.preprocessing
     material = open_material(launched.data, launched.folder, draft.val_fraction, draft.seed, square.resize, square.fit)
-    freeze = launched.settings.get("freeze", last_convolution(source.lineage))
-    recipe = resolve_tuning({**launched.settings, "freeze": freeze}, len(material.train))
     labels = material.train.classes
-    renewed = renewed_layers(source.lineage, recipe.skip, is_new_head=labels != source.labels)
-    deeper = deeper_layers(source.lineage, recipe.freeze, renewed)
+    tuning = plan_tuning(launched.settings, source.lineage, labels != source.labels, len(material.train))
+    recipe = tuning.recipe
     job = Job(
         folder=launched.folder,
         recipe=recipe,
-        net=renewed_network(source, len(labels), renewed, recipe.seed).to(device),
+        net=renewed_network(source, len(labels), tuning.renewed, recipe.seed).to(device),
         device=device,
         labels=labels,
         preprocessing=source.preprocessing,
@@ -96,7 +94,7 @@ def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
     if recipe.color != "off":
         statistics = training_statistics(launched.data, launched.folder, material.train)
     record(launched, recipe, device)
-    tuner = Tuner(job, material, statistics, renewed, deeper)
+    tuner = Tuner(job, material, statistics, tuning.renewed, tuning.deeper)
     reporter.say(_greeting(tuner))
     return tuner
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from alexnet.errors import UsageError
-from alexnet.lineages.spec import Lineage
+from alexnet.lineages import Lineage, vary
 from alexnet.train.recipe import COUNT_DECIDES, MODERN, PAPER_DECIDES, TUNED, Command, Recipe, paper, tuned
 
 
@@ -140,6 +140,14 @@ def resolve_tuning(settings: Mapping[str, object], count: int = 0) -> Recipe:
     base = tuned(count, given.get("epochs"), given.get("batch_size"))
     recipe = replace(base, **given)
     return _agreeing(recipe)
+
+
+def switched(lineage: Lineage, recipe: Recipe, num_classes: int) -> Lineage:
+    """The table that `alexnet train` builds: the recipe's switches thrown, a head for the data's classes."""
+    return vary(
+        lineage, num_classes=num_classes, activation=recipe.activation, norm=recipe.norm, overlap=recipe.overlap,
+        dropout=recipe.dropout, groups=recipe.groups,
+    )  # fmt: skip
 
 
 def _agreeing(recipe: Recipe) -> Recipe:

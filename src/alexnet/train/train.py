@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alexnet.data.statistics import Statistics
 from alexnet.inference.device import resolve_device
-from alexnet.lineages import find, vary
+from alexnet.lineages import find
 from alexnet.train.initial import fresh_network
 from alexnet.train.job import Job
 from alexnet.train.launch import Launch, launch, provenance, record
@@ -14,7 +14,7 @@ from alexnet.train.pictures import picture_supply
 from alexnet.train.recipe import Recipe
 from alexnet.train.reporter import SILENT, Reporter
 from alexnet.train.run import Run, conclude
-from alexnet.train.settings import resolve_training
+from alexnet.train.settings import resolve_training, switched
 from alexnet.train.stage import Stage
 from alexnet.train.statistics import preprocessing_of, training_statistics
 
@@ -58,10 +58,7 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
         launched.data, launched.folder, recipe.val_fraction, recipe.seed, square.resize, square.fit
     )
     statistics = training_statistics(launched.data, launched.folder, material.train)
-    lineage = vary(
-        lineage, num_classes=len(material.train.classes), activation=recipe.activation, norm=recipe.norm,
-        overlap=recipe.overlap, dropout=recipe.dropout, groups=recipe.groups,
-    )  # fmt: skip
+    lineage = switched(lineage, recipe, len(material.train.classes))
     job = Job(
         folder=launched.folder,
         recipe=recipe,

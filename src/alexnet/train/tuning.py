@@ -1,19 +1,42 @@
 """Which layers a fine-tuning run keeps, starts anew and trains, as facts about a table of layers."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from alexnet.errors import UsageError
-from alexnet.lineages import Lineage, trace
+from alexnet.lineages import Lineage, weighted
 from alexnet.lineages.spec import Conv, Dropout, Local
 from alexnet.train.recipe import Recipe
+from alexnet.train.settings import resolve_tuning
 
 NOTHING = "none"  # --freeze none
 
 
-def weighted(lineage: Lineage) -> tuple[str, ...]:
-    """Names of the layers that have weights, in order."""
-    return tuple(row.layer.name for row in trace(lineage) if row.params)
+@dataclass(frozen=True)
+class Tuning:
+    """A fine-tuning run before it starts: its recipe, the layers that start anew and those that join in after them."""
+
+    recipe: Recipe
+    renewed: tuple[str, ...]
+    deeper: tuple[str, ...]
+
+
+def plan_tuning(settings: Mapping[str, object], lineage: Lineage, is_new_head: bool, count: int) -> Tuning:
+    """What the settings ask for.
+
+    Args:
+        settings: some of the command's settings.
+        lineage: of the weights to start from.
+        is_new_head: the pictures' classes are not those of the weights.
+        count: training pictures.
+
+    Raises:
+        UsageError: a setting does not fit, or names no layer.
+    """
+    recipe = resolve_tuning({"freeze": last_convolution(lineage), **settings}, count)
+    renewed = renewed_layers(lineage, recipe.skip, is_new_head)
+    return Tuning(recipe, renewed, deeper_layers(lineage, recipe.freeze, renewed))
 
 
 def renewed_layers(lineage: Lineage, skip: Sequence[str], is_new_head: bool) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from alexnet.lineages import weighted
 from alexnet.lineages.spec import Order
-from alexnet.weights.dialects import weighted
 from alexnet.weights.formats.safetensors import plain
 from alexnet.weights.raw import Fact
 from alexnet.weights.weights import Weights

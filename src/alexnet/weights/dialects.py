@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from alexnet.errors import UsageError
-from alexnet.lineages import Lineage, trace
+from alexnet.lineages import Lineage, weighted
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,6 @@ def position(name: str) -> int:
     return int(number[1]) if number else 1_000_000
 
 
-def weighted(lineage: Lineage) -> list[str]:
-    """Names of the layers with weights, in order."""
-    return [row.layer.name for row in trace(lineage) if row.weights]
-
-
 def in_torchvision(lineage: Lineage) -> dict[str, str]:
     """The name that torchvision has for each layer of a lineage.
 
@@ -84,7 +79,7 @@ def in_torchvision(lineage: Lineage) -> dict[str, str]:
         UsageError: the network does not have their eight layers.
     """
     theirs = TORCHVISION.theirs()
-    names = weighted(lineage)
+    names = list(weighted(lineage))
     if names != list(TORCHVISION.layers.values()):
         raise UsageError(
             f"torchvision's names are for conv1 to conv5 and fc6 to fc8, and {lineage.name} has {', '.join(names)}. "
