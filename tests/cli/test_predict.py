@@ -38,6 +38,15 @@ def test_a_picture_can_come_from_stdin(alexnet: Alexnet, trained: Path, pictures
     assert piped == read | {"image": "-"}
 
 
+def test_class_names_can_come_from_a_python_file(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    image, classes = pictures / "red" / "0.png", pictures.parent / "caffe_classes.py"
+    classes.write_text("class_names = '''tench, Tinca tinca\ngoldfish\ngreat white shark'''.split('\\n')\n")
+
+    (prediction,) = alexnet("predict", image, "--weights", trained, "--classes", classes, "--json").document
+
+    assert {guess["label"] for guess in prediction["top"]} == {"tench, Tinca tinca", "goldfish", "great white shark"}
+
+
 def test_people_get_a_bar_for_each_guess(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
     image = pictures / "red" / "0.png"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from alexnet.cli.options import BatchSize, Data, Device, Json, LineageName, Views, Weights, Workers, flag
+from alexnet.cli.options import BatchSize, Classes, Data, Device, Json, LineageName, Views, Weights, Workers, flag
 from alexnet.cli.output import say, show
 from alexnet.cli.results import evaluation_parts
 from alexnet.cli.screen import Screen
@@ -20,6 +20,7 @@ def evaluate(
     data: Data,
     weights: Weights = None,
     lineage: LineageName = None,
+    classes: Classes = None,
     views: Views = 1,
     batch_size: BatchSize = 64,
     workers: Workers = 0,
@@ -34,7 +35,7 @@ def evaluate(
     from alexnet.inference import evaluate as measure
     from alexnet.inference import load
 
-    classifier = load(weights, device, lineage)
+    classifier = load(weights, device, lineage, classes)
     pictures = pictures_to_judge(data, classifier.preprocessing)
     with Screen() as screen:
         progress = screen.meter("evaluating")

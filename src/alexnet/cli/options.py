@@ -18,6 +18,10 @@ Weights = Annotated[
     flag(help="A file, a folder or a run.", metavar="WEIGHTS", show_default="the packaged network"),
 ]
 LineageName = Annotated[str | None, flag("--lineage", help="Only where the weights cannot tell.", metavar="NAME")]
+Classes = Annotated[
+    Path | None,
+    flag(help="Names of the classes: one per line, or a Python file that lists them (read, not run).", metavar="FILE"),
+]
 Views = Annotated[int, flag(help="1: the centre; 10: corners, centre and their mirrors, averaged.", metavar="1|10")]
 BatchSize = Annotated[int, flag(help="Views in one pass through the network.", metavar="N")]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexnet.cli.options import BatchSize, Device, Json, LineageName, Views, Weights, flag
+from alexnet.cli.options import BatchSize, Classes, Device, Json, LineageName, Views, Weights, flag
 from alexnet.cli.output import say, write
 from alexnet.cli.results import prediction_card
 from alexnet.cli.settings import command
@@ -24,6 +24,7 @@ def predict(
     images: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for a picture on stdin.")],
     weights: Weights = None,
     lineage: LineageName = None,
+    classes: Classes = None,
     top: Annotated[int, flag(help="Guesses per picture.", metavar="N")] = 5,
     views: Views = 1,
     batch_size: BatchSize = 64,
@@ -36,7 +37,7 @@ def predict(
     """
     from alexnet.inference import load, predict_stream
 
-    classifier = load(weights, device, lineage)
+    classifier = load(weights, device, lineage, classes)
     results = predict_stream(classifier, map(content, images), top=top, views=views, batch_size=batch_size)
     predictions = without_unreadable(renamed(results, images))
     if json:

@@ -5,7 +5,7 @@ B images, V views, C channels, H rows, W columns, K classes.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from alexnet.inference.sources import Source
 from alexnet.lineages import Lineage
 from alexnet.model import AlexNet, build
 from alexnet.weights import Weights
+from alexnet.weights.class_names import read_class_names
 
 CUTS = {1: center_view, 10: ten_views}
 
@@ -102,21 +103,30 @@ class Classifier:
         return predictions
 
 
-def load(source: str | Path | None = None, device: str = "auto", lineage: str | None = None) -> Classifier:
+def load(
+    source: str | Path | None = None,
+    device: str = "auto",
+    lineage: str | None = None,
+    classes: str | Path | None = None,
+) -> Classifier:
     """Return a classifier that is ready to predict.
 
     Args:
         source: a packaged name, a file, a folder or a run folder; None is the packaged network.
         device: auto, cpu, cuda, cuda:N or mps.
         lineage: only where the file cannot tell.
+        classes: a file of class names, see `read_class_names`; they take the place of those in the weights.
 
     Raises:
-        UsageError: no such weights, device or lineage.
+        UsageError: no such weights, device, lineage or class names.
         WeightsError: the file is no file of weights, or does not fit its lineage.
     """
     place = resolve_device(device)
     name = weights.DEFAULT_WEIGHTS if source is None else str(source)
-    return Classifier.of(weights.load(source, lineage), place, name or "")
+    found = weights.load(source, lineage)
+    if classes is not None:
+        found = replace(found, labels=read_class_names(Path(classes).expanduser(), found.lineage.num_classes))
+    return Classifier.of(found, place, name or "")
 
 
 @contextmanager
