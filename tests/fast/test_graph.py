@@ -23,7 +23,9 @@ def network(dtype: torch.dtype, **changes: object) -> FastNet:
 
 
 def batch(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.randn(count, 3, 67, 67, device="cuda"), torch.randint(0, 10, (count,), device="cuda")
+    generator = torch.Generator("cuda").manual_seed(count)
+    images = torch.randn(count, 3, 67, 67, device="cuda", generator=generator)
+    return images, torch.randint(0, 10, (count,), device="cuda", generator=generator)
 
 
 def test_graphed_steps_equal_plain_ones() -> None:
@@ -51,8 +53,8 @@ def test_a_step_learns_and_the_masks_change() -> None:
     still = {float(step(images, labels, 0.0, seed)) for seed in range(3)}
     assert len(still) == 3
     assert float(step(images, labels, 0.0, 2)) in still
-    losses = [float(step(images, labels, 0.02, seed)) for seed in range(60)]
-    assert losses[-1] < 0.7 * losses[0]
+    losses = [float(step(images, labels, 0.02, seed)) for seed in range(200)]
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
 
 
 def test_velocities_and_frozen_weights_survive_the_capture() -> None:

@@ -28,6 +28,10 @@ def gradients(net: torch.nn.Module, images: Tensor, pull: Tensor) -> tuple[Tenso
     return logits.detach().cpu(), [parameter.grad.cpu() for parameter in net.parameters() if parameter.grad is not None]
 
 
+def worst(found: list[Tensor], expected: list[Tensor]) -> float:
+    return max(relative_error(a, b) for a, b in zip(found, expected, strict=True))
+
+
 def test_every_lineage_but_the_local_one_has_a_plan() -> None:
     without = [name for name, lineage in LINEAGES.items() if plan(lineage, build(lineage)) is None]
     assert without == ["cifar-local"]
@@ -51,7 +55,7 @@ def test_fast_network_equals_the_plain_one(device: torch.device) -> None:
     logits, grads = gradients(copy.deepcopy(net).double(), images.double(), pull)
     found, found_grads = gradients(fast(net.to(device), torch.float32), images.to(device), pull.to(device))
     assert relative_error(found, logits) <= 1e-5
-    assert max(relative_error(a, b) for a, b in zip(found_grads, grads, strict=True)) <= 1e-5
+    assert worst(found_grads, grads) <= 1e-5
 
 
 def test_parameters_are_the_networks_own() -> None:
@@ -91,12 +95,14 @@ def test_lineages_on_the_gpu(lineage: str) -> None:
     net, size = lively_net(lineage, num_classes=20), find(lineage).input.size
     images = torch.cat([blotches(size, seed=seed) for seed in range(4)]).cuda()
     net = net.cuda()
-    pull = torch.randn(4, 20)
+    pull = torch.randn(4, 20, generator=torch.Generator().manual_seed(0))
     expected, grads = gradients(copy.deepcopy(net).double(), images.double(), pull.cuda())
     with torch.backends.cudnn.flags(allow_tf32=False):
         found, found_grads = gradients(accelerate(net, torch.float32), images, pull.cuda())
+        _, plain_grads = gradients(net, images, pull.cuda())
     assert relative_error(found, expected) <= 1e-5
-    assert max(relative_error(a, b) for a, b in zip(found_grads, grads, strict=True)) <= 1e-3  # argmax may flip
+    # In float32 the largest of a pool's window may be another one than in float64, in the plain network too.
+    assert worst(found_grads, grads) <= max(1e-3, 3 * worst(plain_grads, grads))
     half, _ = gradients(accelerate(net), images, pull.cuda())
     with torch.autocast("cuda", torch.bfloat16):
         plain, _ = gradients(net, images, pull.cuda())
