@@ -121,11 +121,11 @@ class Preprocessing:
         if pictures.shape[-1] > self.resize or enlarge:
             pictures = _resized(pictures, self.resize)
         if self.mean_image is not None and self.mean_alignment == "picture":
-            views = cut(pictures - self._mean_at(pictures.shape[-1]).to(images.device))
+            views = cut(pictures - self.mean_at(pictures.shape[-1]).to(images.device))
         else:
             views = cut(pictures).float()
             # In place: pictures are uint8, so these floats are new here, and one copy of them less is 4 times faster.
-            views.sub_(self._center_mean.to(images.device))
+            views.sub_(self.center_mean.to(images.device))
         return self._ranged(views)
 
     def _ranged(self, views: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Preprocessing:
             views = views * scale.view(3, 1, 1)
         return (views.flip(-3) if self.order == "BGR" else views).contiguous()
 
-    def _mean_at(self, side: int) -> Tensor:
+    def mean_at(self, side: int) -> Tensor:
         """The mean, ready to be subtracted from pictures of `side`: (3, side, side), or (3, 1, 1) per channel."""
         if self.mean_image is None:
             return torch.tensor(self.mean).view(3, 1, 1)
@@ -143,8 +143,8 @@ class Preprocessing:
         return _resized(image[None], side)[0]
 
     @cached_property
-    def _center_mean(self) -> Tensor:
-        mean = self._mean_at(self.resize)
+    def center_mean(self) -> Tensor:
+        mean = self.mean_at(self.resize)
         return mean if self.mean_image is None else center_view(mean, self.size).contiguous()
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.fast.optimizer import Update
+from alexnet.fast.optimizer import Update, share_left
 from alexnet.fast.rewrite import FastNet
 
 WARM_UPS = 3
@@ -25,15 +25,22 @@ class TrainStep:
         net: in training mode.
         updates: how each parameter moves, by name; one that is missing stays as it is.
         batch_size: what the summed loss is divided by.
+        clip: norm that a step's gradient is cut down to; 0: never cut.
 
     Attributes:
         velocities: by the parameter's name, float32.
     """
 
     def __init__(
-        self, net: FastNet, updates: Mapping[str, Update], *, batch_size: int, label_smoothing: float = 0.0
+        self,
+        net: FastNet,
+        updates: Mapping[str, Update],
+        *,
+        batch_size: int,
+        label_smoothing: float = 0.0,
+        clip: float = 0.0,
     ) -> None:
-        self.net, self.batch_size, self.label_smoothing = net, batch_size, label_smoothing
+        self.net, self.batch_size, self.label_smoothing, self.clip = net, batch_size, label_smoothing, clip
         self.parameters = {name: p for name, p in net.net.named_parameters() if name in updates}
         self.updates = dict(updates)
         self.velocities = {name: torch.zeros_like(parameter) for name, parameter in self.parameters.items()}
@@ -48,7 +55,8 @@ class TrainStep:
         """Move the weights, and return the sum of the losses, (); the next step writes over it.
 
         Args:
-            images: (B, C, H, W).
+            images: (B, C, H, W), or the blocks of `cut_blocks`. The first become the step's buffer: whoever writes
+                later batches into the same tensor saves a copy.
             labels: (B,) classes, or (B, K) shares of each class.
             seed: of the dropout masks.
         """
@@ -58,7 +66,8 @@ class TrainStep:
         self.seed.fill_(seed)
         if images.shape != self._images.shape or labels.shape != self._labels.shape:
             return self._step(images, labels)
-        self._images.copy_(images, non_blocking=True)
+        if images is not self._images:
+            self._images.copy_(images, non_blocking=True)
         self._labels.copy_(labels, non_blocking=True)
         return self.replay()
 
@@ -82,14 +91,15 @@ class TrainStep:
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction="sum")
         leaves = [self._weights[name] for name in self.parameters]
         grads = torch.autograd.grad(loss / self.batch_size, leaves)
+        share = share_left(grads, self.clip) if self.clip else None
         for (name, parameter), grad in zip(self.parameters.items(), grads, strict=True):
             copy = self._weights[name].detach() if parameter.ndim > 1 else None
-            self.updates[name].apply(parameter.detach(), self.velocities[name], grad, self.lr, copy)
+            self.updates[name].apply(parameter.detach(), self.velocities[name], grad, self.lr, copy, share)
         return loss.detach()
 
     def _capture(self, images: Tensor, labels: Tensor) -> None:
         """Record the step. The warm-up, at a rate of zero and from rest, moves no weight; velocities come back."""
-        self._images, self._labels = images.clone(), labels.clone()
+        self._images, self._labels = images, labels.clone()
         kept = {name: velocity.clone() for name, velocity in self.velocities.items()}
         for velocity in self.velocities.values():
             velocity.zero_()

@@ -3,6 +3,7 @@
 20 bytes a parameter with gradients in bfloat16, in place of 36 for a fused step in float32 and a cast before it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,13 +30,22 @@ class Update:
     weight_decay: float = 5e-4
     lr_factor: float = 1.0
 
-    def apply(self, weight: Tensor, velocity: Tensor, grad: Tensor, lr: Tensor, copy: Tensor | None = None) -> None:
+    def apply(
+        self,
+        weight: Tensor,
+        velocity: Tensor,
+        grad: Tensor,
+        lr: Tensor,
+        copy: Tensor | None = None,
+        share: Tensor | None = None,
+    ) -> None:
         """Move `weight` and `velocity` (float32) in place and write `copy`.
 
         Args:
             grad: of the weight's shape, any dtype.
             lr: (1,) float32 on the device, so that a captured graph can be replayed with another rate.
             copy: of the weight's shape, in low precision.
+            share: () float32, what is left of the gradient; see `share_left`.
         """
         # The bytes are walked through in order, so that order has to be the same everywhere.
         assert weight.is_contiguous() and velocity.is_contiguous()
@@ -45,6 +55,20 @@ class Update:
         with torch.no_grad():
             pointwise.update[(-(-weight.numel() // SIZE),)](
                 weight, velocity, grad.contiguous(), weight if copy is None else copy, lr,
-                weight.numel(), self.lr_factor, self.weight_decay, self.momentum,
-                PAPER=self.rule == "paper", NESTEROV=self.rule == "nesterov", COPY=copy is not None, SIZE=SIZE,
+                lr if share is None else share, weight.numel(), self.lr_factor, self.weight_decay, self.momentum,
+                PAPER=self.rule == "paper", NESTEROV=self.rule == "nesterov", COPY=copy is not None,
+                CUT=share is not None, SIZE=SIZE,
             )  # fmt: skip
+
+
+def share_left(grads: Sequence[Tensor], limit: float) -> Tensor:
+    """By how much gradients have to shrink for their common norm to be `limit`, at most 1: () float32 on their device.
+
+    As `torch.nn.utils.clip_grad_norm_`, without waiting for the device.
+    """
+    norms: list[Tensor] = []
+    for dtype in dict.fromkeys(grad.dtype for grad in grads):
+        alike = [grad for grad in grads if grad.dtype == dtype]
+        norms += torch._foreach_norm(alike, 2, dtype=torch.float32)
+    total = torch.linalg.vector_norm(torch.stack(norms))
+    return (limit / (total + 1e-6)).clamp(max=1.0)

@@ -60,16 +60,19 @@ def rectify_backward(y, grads, slopes, sums, rows, features, SCALE: tl.constexpr
 
 @triton.jit(do_not_specialize=["lr_factor", "decay", "momentum"])
 def update(
-    weight, velocity, grad, copy, lr, count, lr_factor, decay, momentum,
-    PAPER: tl.constexpr, NESTEROV: tl.constexpr, COPY: tl.constexpr, SIZE: tl.constexpr,
+    weight, velocity, grad, copy, lr, share, count, lr_factor, decay, momentum,
+    PAPER: tl.constexpr, NESTEROV: tl.constexpr, COPY: tl.constexpr, CUT: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
-    """One pass over a parameter: velocity, weight, and the weight's copy in low precision."""
+    """One pass over a parameter: velocity, weight, and the weight's copy in low precision. CUT: times `share`."""
     index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = index < count
     rate = tl.load(lr) * lr_factor
     w = tl.load(weight + index, mask=inside, other=0.0)
     v = tl.load(velocity + index, mask=inside, other=0.0)
-    g = tl.load(grad + index, mask=inside, other=0.0).to(tl.float32) + decay * w
+    g = tl.load(grad + index, mask=inside, other=0.0).to(tl.float32)
+    if CUT:
+        g *= tl.load(share)
+    g += decay * w
     if PAPER:
         v = momentum * v - rate * g
         w += v
