@@ -19,7 +19,7 @@ class TrainStep:
     """One step of training: forward, loss, backward, update.
 
     Weights are `net`'s own and stay in float32; the step keeps their copies in low precision, so whoever changes a
-    weight from outside calls `refresh`. A batch of another shape than the first runs without a graph.
+    weight from outside calls `refresh`. A batch of another size than `batch_size` runs without a graph.
 
     Args:
         net: in training mode.
@@ -60,11 +60,11 @@ class TrainStep:
             labels: (B,) classes, or (B, K) shares of each class.
             seed: of the dropout masks.
         """
-        if self._graph is None:
+        if self._graph is None and len(images) == self.batch_size:
             self._capture(images, labels)
         self.lr.fill_(lr)
         self.seed.fill_(seed)
-        if images.shape != self._images.shape or labels.shape != self._labels.shape:
+        if self._graph is None or images.shape != self._images.shape or labels.shape != self._labels.shape:
             return self._step(images, labels)
         if images is not self._images:
             self._images.copy_(images, non_blocking=True)

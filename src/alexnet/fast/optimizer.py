@@ -70,5 +70,5 @@ def share_left(grads: Sequence[Tensor], limit: float) -> Tensor:
     for dtype in dict.fromkeys(grad.dtype for grad in grads):
         alike = [grad for grad in grads if grad.dtype == dtype]
         norms += torch._foreach_norm(alike, 2, dtype=torch.float32)
-    total = torch.linalg.vector_norm(torch.stack(norms))
+    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return (limit / (total + 1e-6)).clamp(max=1.0)

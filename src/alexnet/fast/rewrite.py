@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from alexnet.fast.stages import Stage, plan
+from alexnet.fast.conv1 import Blocks
+from alexnet.fast.stages import BlockConvolution, Stage, plan
 from alexnet.model import AlexNet, Dropout
 
 
@@ -46,6 +47,12 @@ class FastNet(nn.Module):
         self.lineage = net.lineage
         self._copies: dict[str, tuple[int, Tensor]] = {}
         self.train(net.training)
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """How the first layer cuts pictures into blocks, which it also takes ready-made; None if it does not."""
+        first = self.stages[0]
+        return first.blocks if isinstance(first, BlockConvolution) else None
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K), float32, of images (B, C, H, W)."""

@@ -66,14 +66,18 @@ def _groups(parameters: Mapping[str, nn.Parameter], recipe: Recipe, deep: frozen
     """Parameter groups that differ in rate or decay; `lr_factor` stays with the group while the rate changes."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
-        is_bias = name.endswith(".bias")
-        lr_factor = (recipe.bias_lr if is_bias else 1.0) * (recipe.deep_lr if name in deep else 1.0)
-        decay = 0.0 if is_bias and not recipe.bias_decay else recipe.weight_decay
-        groups.setdefault((lr_factor, decay), []).append(parameter)
+        groups.setdefault(factor_and_decay(name, recipe, deep), []).append(parameter)
     return [
         {"params": members, "lr_factor": lr_factor, "weight_decay": decay}
         for (lr_factor, decay), members in groups.items()
     ]
+
+
+def factor_and_decay(name: str, recipe: Recipe, deep: frozenset[str]) -> tuple[float, float]:
+    """Factor on the rate of a parameter, and its weight decay."""
+    is_bias = name.endswith(".bias")
+    lr_factor = (recipe.bias_lr if is_bias else 1.0) * (recipe.deep_lr if name in deep else 1.0)
+    return lr_factor, 0.0 if is_bias and not recipe.bias_decay else recipe.weight_decay
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:

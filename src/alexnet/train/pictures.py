@@ -3,39 +3,59 @@
 from collections.abc import Generator
 from contextlib import closing
 
+from torch import nn
+
 from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation, augment
 from alexnet.data.chance import draws, permutation
 from alexnet.data.loader import batches
+from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
+from alexnet.fast import FastNet
 from alexnet.inference.evaluate import evaluate
+from alexnet.train.fused_pictures import fused_views
 from alexnet.train.job import Job
 from alexnet.train.material import Material
-from alexnet.train.stage import Examples, Progress, Scores, Supply
+from alexnet.train.stage import Batches, Examples, Progress, Scores, Supply
 
 
-def picture_supply(job: Job, material: Material, statistics: Statistics | None) -> Supply:
+def picture_supply(job: Job, material: Material, statistics: Statistics | None, module: nn.Module) -> Supply:
     """Random views of the training pictures, each drawn by its position in the epoch's order.
 
     Args:
         job: its recipe says how views are drawn.
         material: the pictures.
         statistics: of the training pictures; only colour noise reads them.
+        module: what they are for; a fused network gets them from the GPU.
     """
     recipe, train = job.recipe, material.train
     augmentation = Augmentation(recipe.crop, recipe.flip, recipe.color, recipe.color_std, recipe.min_area)
-    size, workers = recipe.batch_size, recipe.workers or None
+    views = None
+    if isinstance(module, FastNet):
+        views = fused_views(job, train, augmentation, statistics, module, job.meter("pictures to the GPU"))
+    if views is None:
+        views = plain_views(job, train, augmentation, statistics)
+
+    def validate(progress: Progress) -> Scores:
+        found = evaluate(
+            job.classifier(), material.val, views=recipe.views, workers=recipe.workers or None, progress=progress
+        )
+        return Scores(found.top1_error, found.top5_error, found.loss)
+
+    return Supply(len(train), views, validate)
+
+
+def plain_views(job: Job, pictures: Pictures, augmentation: Augmentation, statistics: Statistics | None) -> Batches:
+    """Views that are cut by torch, on the device of the network."""
+    recipe, count, size = job.recipe, len(pictures), job.recipe.batch_size
 
     def views(epoch: int, start: int) -> Generator[Examples, None, None]:
-        order = permutation(recipe.seed, epoch, len(train))
-        with closing(batches(train, order, size, start=start, workers=workers, skips=job.skips)) as stream:
+        order = permutation(recipe.seed, epoch, count)
+        stream = batches(pictures, order, size, start=start, workers=recipe.workers or None, skips=job.skips)
+        with closing(stream):
             for batch in stream:
                 slots = draws(recipe.seed, epoch, batch.start, size, DRAWS_PER_PICTURE)
                 chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
                 images = augment(batch.images.to(job.device), chances, job.preprocessing, augmentation, statistics)
-                yield Examples(images, batch.labels.to(job.device), min(batch.start + size, len(train)))
+                yield Examples(images, batch.labels.to(job.device), min(batch.start + size, count))
 
-    def validate(progress: Progress) -> Scores:
-        found = evaluate(job.classifier(), material.val, views=recipe.views, workers=workers, progress=progress)
-        return Scores(found.top1_error, found.top5_error, found.loss)
-
-    return Supply(len(train), views, validate)
+    return views

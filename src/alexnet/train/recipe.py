@@ -83,6 +83,9 @@ class Recipe:
     seed: int = _setting(0, "seed of everything random", least=0)
     workers: int = _setting(0, "threads that read pictures; 0: as many as the machine bears", least=0)
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    precision: Literal["auto", "float32", "bfloat16"] = _setting(
+        "auto", "of a step's arithmetic; weights stay in float32; auto: bfloat16 where the GPU kernels run", TRAIN
+    )
     log_steps: int = _setting(50, "steps between two lines of metrics.jsonl", least=1)
     checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints; 0: not by the clock", least=0)
     checkpoint_steps: int = _setting(0, "steps between two checkpoints; 0: not by steps", least=0)

@@ -5,6 +5,7 @@ from pathlib import Path
 from alexnet.data.statistics import Statistics
 from alexnet.inference.device import resolve_device
 from alexnet.lineages import find
+from alexnet.train.engine import engine
 from alexnet.train.initial import fresh_network
 from alexnet.train.job import Job
 from alexnet.train.launch import Launch, launch, provenance, record
@@ -82,11 +83,12 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
 
 def from_scratch(job: Job, material: Material, statistics: Statistics) -> Stage:
     """The one stage of a run from scratch: all of the network, from random views of the pictures."""
+    module = engine(job.net, job.recipe.precision)
     return Stage(
         name="train",
         epochs=job.recipe.epochs,
-        module=job.net,
+        module=module,
         parameters=dict(job.net.named_parameters()),
         deep=frozenset(),
-        supply=picture_supply(job, material, statistics),
+        supply=picture_supply(job, material, statistics, module),
     )

@@ -67,7 +67,7 @@ class Tuner:
     def _supply(self, cut: str | None, module: nn.Module) -> Supply:
         job = self.job
         if cut is None:
-            return picture_supply(job, self.material, self.statistics)
+            return picture_supply(job, self.material, self.statistics, module)
         train, val = self._features("train", cut), self._features("val", cut)
 
         def validate(progress: Progress) -> Scores:

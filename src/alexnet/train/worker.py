@@ -9,14 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from alexnet.model import set_dropout_generator
 from alexnet.train.cursor import Best, Cursor
 from alexnet.train.job import Job
 from alexnet.train.metrics import MetricsLog
-from alexnet.train.optimizer import make_optimizer, restore_velocities, set_lr, velocities
 from alexnet.train.schedule import rate
 from alexnet.train.stage import Examples, Stage
-from alexnet.train.step import seed_dropout, train_step
+from alexnet.train.step import make_step, step_seed
 from alexnet.train.watch import require_finite, stuck_advice
 from alexnet.weights import save
 from alexnet.weights.checkpoint import prune, step_folder, write_checkpoint
@@ -32,9 +30,8 @@ class Worker:
     def __init__(self, job: Job, stage: Stage, cursor: Cursor, log: MetricsLog, saved: Mapping[str, Tensor]) -> None:
         self.job, self.stage, self.cursor, self.log = job, stage, cursor, log
         self.recipe = job.recipe
-        self.optimizer = make_optimizer(stage.parameters, job.recipe, stage.deep)
-        restore_velocities(self.optimizer, stage.parameters, saved)
-        self.generator = torch.Generator(job.device)
+        batch_size = min(self.recipe.batch_size, stage.supply.count)
+        self.step = make_step(stage.module, stage.parameters, stage.deep, self.recipe, batch_size, saved)
         # Summed where it is made: to read it is to wait for the device.
         self.window_loss = torch.tensor(cursor.window_loss, device=job.device)
         self.steps_per_epoch = -(-stage.supply.count // self.recipe.batch_size)
@@ -58,7 +55,6 @@ class Worker:
         self.stage.module.train()
         for parameter in self.stage.parameters.values():
             parameter.requires_grad_(True)
-        set_dropout_generator(self.job.net, self.generator)
 
     def _train_epoch(self) -> None:
         cursor, count = self.cursor, self.stage.supply.count
@@ -85,17 +81,8 @@ class Worker:
     def _step(self, examples: Examples) -> None:
         cursor = self.cursor
         cursor.lr = rate(self.recipe, cursor.stage_step, self.steps_per_epoch, self.stage.epochs, cursor.plateau)
-        set_lr(self.optimizer, cursor.lr)
-        seed_dropout(self.generator, self.recipe.seed, cursor.step)
-        self.window_loss += train_step(
-            self.stage.module,
-            self.optimizer,
-            examples.inputs,
-            examples.labels,
-            batch_size=min(self.recipe.batch_size, self.stage.supply.count),
-            label_smoothing=self.recipe.label_smoothing,
-            clip=self.recipe.clip,
-        )
+        seed = step_seed(self.recipe.seed, cursor.step)
+        self.window_loss += self.step(examples.inputs, examples.labels, cursor.lr, seed)
         cursor.step += 1
         cursor.stage_step += 1
         cursor.position = examples.upto
@@ -168,7 +155,7 @@ class Worker:
 
     def _save_here(self) -> None:
         """Write a checkpoint within the stage."""
-        self._save(velocities(self.optimizer, self.stage.parameters))
+        self._save(self.step.velocities())
 
     def _save(self, optimizer_tensors: Mapping[str, Tensor]) -> None:
         cursor = self.cursor

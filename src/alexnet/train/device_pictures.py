@@ -1,0 +1,135 @@
+"""Stored pictures as bytes on the GPU, batch after batch: all of them at once, or streamed past.
+
+Which pictures a batch holds, and in which slots, does not depend on the way. B slots of a batch, N pictures, S side.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alexnet.data.loader import Skips, batches
+from alexnet.data.source import Pictures
+
+RESIDENT_SHARE = 0.6  # of the free memory of the GPU: a step of 1024 pictures needs 12 GB beside them
+DEPTH = 3  # batches on their way to the GPU
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Pictures that follow each other in an epoch's order, less those that could not be read.
+
+    Attributes:
+        pictures: (M, S, S, 3) uint8 RGB on the GPU, of which a batch shows some.
+        rows: (B,) which of them.
+        labels: (B,) int64, on the CPU.
+        positions: (B,) place of each in the epoch's order.
+        start: position of the batch's first slot, readable or not.
+    """
+
+    pictures: Tensor
+    rows: np.ndarray
+    labels: np.ndarray
+    positions: np.ndarray
+    start: int
+
+
+class DevicePictures(Protocol):
+    """A source of pictures on the GPU."""
+
+    def picked(self, order: np.ndarray, batch_size: int, start: int) -> Generator[Picked, None, None]:
+        """The batches of an order of indices, from position `start` on."""
+        ...
+
+
+def device_pictures(
+    pictures: Pictures, device: torch.device, workers: int | None, skips: Skips, progress: Callable[[int, int], None]
+) -> DevicePictures:
+    """Hold the pictures on the GPU where they fit beside the training, else stream them.
+
+    Args:
+        progress: called with (pictures read, pictures in all) while they are brought there.
+    """
+    free, _ = torch.cuda.mem_get_info(device)
+    if len(pictures) * pictures.side**2 * 3 <= RESIDENT_SHARE * free:
+        return Resident(pictures, device, workers, skips, progress)
+    return Streamed(pictures, device, workers, skips)
+
+
+class Resident:
+    """All pictures on the GPU, read once."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        device: torch.device,
+        workers: int | None,
+        skips: Skips,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        count, side = len(pictures), pictures.side
+        self.labels = pictures.labels.astype(np.int64)
+        self.pixels = torch.empty(count, side, side, 3, dtype=torch.uint8, device=device)
+        self.is_readable = np.zeros(count, bool)
+        size = max(1, 2**25 // (side**2 * 3))
+        with closing(batches(pictures, np.arange(count), size, workers=workers, skips=skips)) as stream:
+            for batch in stream:
+                at = torch.from_numpy(batch.indices).to(device)
+                self.pixels[at] = batch.images.permute(0, 2, 3, 1).to(device)
+                self.is_readable[batch.indices] = True
+                progress(min(batch.start + size, count), count)
+
+    def picked(self, order: np.ndarray, batch_size: int, start: int) -> Generator[Picked, None, None]:
+        for first in range(start, len(order), batch_size):
+            slots = order[first : first + batch_size]
+            known = np.flatnonzero(self.is_readable[slots])
+            rows = slots[known]
+            if len(rows):
+                yield Picked(self.pixels, rows, self.labels[rows], first + known, first)
+
+
+class Streamed:
+    """Pictures copied from pinned memory while the GPU works on those before."""
+
+    def __init__(self, pictures: Pictures, device: torch.device, workers: int | None, skips: Skips) -> None:
+        self.pictures, self.device, self.workers, self.skips = pictures, device, workers, skips
+
+    def picked(self, order: np.ndarray, batch_size: int, start: int) -> Generator[Picked, None, None]:
+        ring = _Ring((batch_size, self.pictures.side, self.pictures.side, 3), self.device)
+        stream = batches(
+            self.pictures, order, batch_size, start=start, workers=self.workers, skips=self.skips, is_pinned=True
+        )
+        with closing(stream):
+            for batch in stream:
+                pixels = ring.upload(batch.images.permute(0, 2, 3, 1))
+                yield Picked(pixels, np.arange(len(batch)), batch.labels.numpy(), batch.positions, batch.start)
+                ring.release()
+
+
+class _Ring:
+    """Buffers on the GPU that are filled on a stream of their own, one behind the other."""
+
+    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
+        self._buffers = [torch.empty(shape, dtype=torch.uint8, device=device) for _ in range(DEPTH)]
+        self._read = [torch.cuda.Event() for _ in range(DEPTH)]  # type: ignore[no-untyped-call]
+        self._side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._at = 0
+
+    def upload(self, pixels: Tensor) -> Tensor:
+        """Start copying (B, S, S, 3) from pinned memory; what is launched from now on waits for it."""
+        # The processor waits too: else it would run ahead with all of the epoch in pinned memory.
+        self._read[self._at].synchronize()
+        target = self._buffers[self._at][: len(pixels)]
+        with torch.cuda.stream(self._side):
+            target.copy_(pixels, non_blocking=True)
+        torch.cuda.current_stream().wait_stream(self._side)
+        return target
+
+    def release(self) -> None:
+        """Say that all reading of what `upload` returned last has been launched."""
+        self._read[self._at].record()
+        self._at = (self._at + 1) % DEPTH

@@ -1,0 +1,70 @@
+"""Random views for a fused network: cut on the GPU from stored bytes, straight into the layout of its first layer."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation
+from alexnet.data.chance import draws, permutation
+from alexnet.data.source import Pictures
+from alexnet.data.statistics import Statistics
+from alexnet.fast import FastNet
+from alexnet.fast.augment import ViewCutter
+from alexnet.train.device_pictures import DevicePictures, Picked, device_pictures
+from alexnet.train.job import Job
+from alexnet.train.stage import Batches, Examples
+
+
+def fused_views(
+    job: Job,
+    pictures: Pictures,
+    augmentation: Augmentation,
+    statistics: Statistics | None,
+    module: FastNet,
+    progress: Callable[[int, int], None],
+) -> Batches | None:
+    """The examples of `plain_views`, made on the GPU; None where the network or the pictures do not allow it.
+
+    Args:
+        progress: called with (pictures done, pictures in all) where they are all brought to the GPU first.
+    """
+    if module.blocks is None or not ViewCutter.fits(job.preprocessing, pictures.side):
+        return None
+    cutter = ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
+    return FusedViews(job, pictures, cutter, progress)
+
+
+class FusedViews:
+    """Makes the examples of an epoch; the pictures come to the GPU when the first epoch begins."""
+
+    def __init__(self, job: Job, pictures: Pictures, cutter: ViewCutter, progress: Callable[[int, int], None]) -> None:
+        self.job, self.pictures, self.cutter, self.progress = job, pictures, cutter, progress
+        self._source: DevicePictures | None = None
+        self._views: Tensor | None = None  # of every full batch: the captured step reads them there
+
+    def __call__(self, epoch: int, start: int) -> Generator[Examples, None, None]:
+        job, recipe, count = self.job, self.job.recipe, len(self.pictures)
+        if self._source is None:
+            self._source = device_pictures(self.pictures, job.device, recipe.workers or None, job.skips, self.progress)
+        order = permutation(recipe.seed, epoch, count)
+        with closing(self._source.picked(order, recipe.batch_size, start)) as stream:
+            for batch in stream:
+                slots = draws(recipe.seed, epoch, batch.start, recipe.batch_size, DRAWS_PER_PICTURE)
+                chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
+                labels = upload(batch.labels, job.device)
+                yield Examples(self._cut(batch, chances), labels, min(batch.start + recipe.batch_size, count))
+
+    def _cut(self, batch: Picked, chances: np.ndarray) -> Tensor:
+        rows, settings = upload(batch.rows, self.job.device), upload(self.cutter.rows(chances), self.job.device)
+        if len(batch.rows) < self.job.recipe.batch_size:
+            return self.cutter.cut(batch.pictures, rows, settings)
+        self._views = self.cutter.cut(batch.pictures, rows, settings, self._views)
+        return self._views
+
+
+def upload(values: np.ndarray, device: torch.device) -> Tensor:
+    """Copy to the GPU without waiting for it."""
+    return torch.from_numpy(values).pin_memory().to(device, non_blocking=True)
