@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 
 from alexnet.cli.app import COMMANDS
+from alexnet.cli.weights import WEIGHTS_COMMANDS
 
 Alexnet = Callable[..., Any]
+WORDS = [
+    *((name,) for name in COMMANDS if name not in ("data", "weights")), ("data", "inspect"),
+    *(("weights", name) for name in WEIGHTS_COMMANDS),
+]  # fmt: skip
 PYTHON = [sys.executable, "-m", "alexnet"]
 
 
@@ -27,11 +32,11 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_a_command_imports_no_torch(command: str) -> None:
+@pytest.mark.parametrize("words", WORDS)
+def test_the_help_of_a_command_imports_no_torch(words: tuple[str, ...]) -> None:
     script = (
         f"import sys\nfrom alexnet.cli.app import app\n"
-        f"try: app([{command!r}, '--help'])\nexcept SystemExit as end: assert end.code == 0\n"
+        f"try: app([*{words!r}, '--help'])\nexcept SystemExit as end: assert end.code == 0\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
@@ -43,10 +48,8 @@ def test_help_lists_every_command(alexnet: Alexnet) -> None:
     assert all(name in text for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_offers_json(alexnet: Alexnet, command: str) -> None:
-    words = ("data", "inspect") if command == "data" else (command,)
-
+@pytest.mark.parametrize("words", WORDS)
+def test_every_command_offers_json(alexnet: Alexnet, words: tuple[str, ...]) -> None:
     assert "--json" in alexnet(*words, "--help").out
 
 

@@ -1,11 +1,10 @@
 """The `alexnet` command: a table of commands, each imported when it is called."""
 
-import importlib
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
+from alexnet.cli.lazy import LazyGroup
 from alexnet.errors import AlexNetError
 
 # command -> (module that holds its `app`, line in `alexnet --help`)
@@ -19,33 +18,14 @@ COMMANDS = {
     "train": ("alexnet.cli.train", "Train a network from scratch."),
     "prepare": ("alexnet.cli.prepare", "Turn pictures into shards that training reads fast."),
     "data": ("alexnet.cli.data", "Look into a data set before training on it."),
+    "weights": ("alexnet.cli.weights", "Known files of weights: list and fetch them; what a file is."),
 }
 
 
-class LazyCommand(TyperCommand):
-    """A name and a line of help; the command itself is imported when its arguments are parsed."""
-
-    def __init__(self, name: str, module: str, help: str) -> None:
-        super().__init__(name, help=help)
-        self.module = module
-
-    def load(self) -> TyperCommand | TyperGroup:
-        """The command behind the name."""
-        command = typer.main.get_command(importlib.import_module(self.module).app)
-        assert isinstance(command, TyperCommand | TyperGroup)
-        return command
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        return self.load().make_context(info_name, args, parent, **extra)
-
-
-class Commands(TyperGroup):
+class Commands(LazyGroup):
     """The group of all commands, and the one place where errors become messages and exit codes."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        for name, (module, help) in COMMANDS.items():
-            self.add_command(LazyCommand(name, module, help))
+    table = COMMANDS
 
     def invoke(self, ctx: Any) -> Any:
         try:

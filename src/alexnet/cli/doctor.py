@@ -20,14 +20,15 @@ EXTRAS = {"fast": ("simplejpeg",), "onnx": ("onnx", "onnxruntime"), "tb": ("tens
 
 def doctor(json: Json = False) -> None:
     """Print versions, devices, disk, caches, and the extras that are missing with the line that installs each."""
+    folders = cache_folders()
     facts = {
         "python": platform.python_version(),
         "system": platform.platform(),
         "versions": {name: installed(name) for name in PACKAGES},
         "cpu": cpu(),
         "devices": devices(),
-        "disk": [disk(Path.cwd()), disk(cache_home())],
-        "caches": caches(),
+        "disk": [disk(Path.cwd()), disk(Path(folders[0]["folder"]))],
+        "caches": folders,
         "extras": [extra(name, modules) for name, modules in EXTRAS.items()],
     }
     show(json, facts, report(facts))
@@ -96,24 +97,18 @@ def disk(folder: Path) -> dict[str, Any]:
     return {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
 
 
-def cache_home() -> Path:
-    """Where downloads go: ALEXNET_HOME, else the user's cache folder."""
-    if home := os.environ.get("ALEXNET_HOME"):
-        return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexnet"
-
-
-def caches() -> list[dict[str, Any]]:
+def cache_folders() -> list[dict[str, Any]]:
     """The folders that are looked into for weights before anything is fetched."""
-    cache = Path.home() / ".cache"
-    places = {
-        "ALEXNET_HOME": cache_home(),
-        "TORCH_HOME": Path(os.environ.get("TORCH_HOME") or cache / "torch"),
-        "HF_HOME": Path(os.environ.get("HF_HOME") or cache / "huggingface"),
-    }
+    from alexnet.weights.caches import caches
+
     return [
-        {"variable": name, "is_set": name in os.environ, "folder": str(path), "exists": path.is_dir()}
-        for name, path in places.items()
+        {
+            "variable": cache.variable,
+            "is_set": cache.variable in os.environ,
+            "folder": str(cache.folder),
+            "exists": cache.folder.is_dir(),
+        }
+        for cache in caches()
     ]
 
 

@@ -10,8 +10,8 @@ from alexnet.data.preprocess import Preprocessing
 from alexnet.data.views import center_offset
 from alexnet.errors import ShapeMismatch, UnreadableWeights, UsageError, WeightsError
 from alexnet.lineages import LINEAGES, Lineage, find, vary
-from alexnet.weights.known import known
 from alexnet.weights.raw import Fact, Raw
+from alexnet.weights.registry import told_by_checksum
 from alexnet.weights.structure import (
     carried,
     difference,
@@ -100,9 +100,9 @@ def _lineage(raw: Raw, asked: str | None) -> Fact:
     usual = [lineage for lineage in candidates if lineage.name in raw.lineages]
     if wanted is None and len(usual) == 1:
         return Fact(usual[0], f"{SHAPES}, and what {raw.format} files hold")
-    file = known(raw.path, raw.format)
-    if file is not None:
-        return _agreed(sized_or_same(find(file.lineage), raw.layers), f"{CHECKSUM} of {file.name}", raw, wanted)
+    file = told_by_checksum(raw.path, raw.format)
+    if file is not None and file.lineage:
+        return _agreed(sized_or_same(find(file.lineage), raw.layers), f"{CHECKSUM} of {file.file}", raw, wanted)
     if wanted is None:
         raise _ambiguous(raw, usual or candidates)
     if wanted.name not in {lineage.name for lineage in candidates}:

@@ -1,0 +1,112 @@
+"""`alexnet weights list [NAME]`: the published files that are known, and all that is known of one."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alexnet.cli.options import Json
+from alexnet.cli.output import percent, show, table
+from alexnet.cli.settings import command
+
+if TYPE_CHECKING:
+    from alexnet.weights.registry import KnownFile
+
+NOBODY_SAYS = "unknown"
+
+
+def list_weights(
+    name: Annotated[str | None, typer.Argument(help="One of them, such as bvlc.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Print the published files that are known by name and which are on this machine; with NAME, all about one."""
+    from alexnet.weights.registry import FILES, known_file
+
+    if name is None:
+        show(json, [facts(file) for file in FILES.values()], [overview(FILES.values()), "", HINT])
+    else:
+        file = known_file(name)
+        show(json, facts(file), [f"{key:<12}{value}" for key, value in card(file)])
+
+
+app = command(list_weights)
+
+HINT = (
+    "Errors: ILSVRC-2012 validation, centre view, as published. Sizes with ~ are those of the numbers alone.\n"
+    "All about one: alexnet weights list NAME. Fetch it: alexnet weights get NAME. Use it: --weights NAME."
+)
+
+
+def facts(file: "KnownFile") -> dict[str, Any]:
+    """An entry as `--json` prints it."""
+    from alexnet.weights.caches import candidates, place_of
+
+    found = [{"cache": variable, "path": str(path)} for variable, path in candidates(file)]
+    return file.to_dict() | {"here": found, "place": str(place_of(file))}
+
+
+def overview(files: "Iterable[KnownFile]") -> Any:
+    """All files, a line each."""
+    header = ("name", "network", "classes", "format", "size", "top-1", "top-5", "checksum", "here")
+    return table(header, (row(file) for file in files), right=("classes", "size", "top-1", "top-5"))
+
+
+def row(file: "KnownFile") -> tuple[str, ...]:
+    from alexnet.weights.caches import candidates
+
+    here = next((variable for variable, _ in candidates(file)), "" if file.url else "by hand")
+    return (
+        file.name, file.lineage or "-", str(file.classes or "-"), file.format, size(file), error(file.top1_error),
+        error(file.top5_error), checksum_kind(file), here,
+    )  # fmt: skip
+
+
+def card(file: "KnownFile") -> list[tuple[str, str]]:
+    """All that is known of one file."""
+    from alexnet.weights.caches import candidates, place_of
+
+    errors = (
+        f"top-1 {error(file.top1_error)}, top-5 {error(file.top5_error)}"
+        if file.top1_error is not None
+        else NOBODY_SAYS
+    )
+    about = [("file", file.file), ("kind", file.kind), ("format", file.format)]
+    about += [("network", file.lineage), ("parameters", f"{file.params:,}")] if file.params else []
+    about += (
+        [
+            ("classes", f"{file.classes:,} of {file.trained_on}"),
+            ("error", NOBODY_SAYS if file.top1_error is None else errors),
+        ]
+        if file.classes
+        else []
+    )
+    return [
+        ("name", file.name),
+        *about,
+        ("input", file.input),
+        ("size", f"{file.size_bytes:,} bytes" if file.size_bytes else NOBODY_SAYS),
+        ("checksum", str(file.checksum) if file.checksum else "none is published"),
+        ("licence", file.licence or NOBODY_SAYS),
+        ("address", file.url or "fetched by hand only"),
+        ("page", file.page),
+        *([("note", file.note)] if file.note else []),
+        ("place", str(place_of(file))),
+        *((f"in {variable}", str(path)) for variable, path in candidates(file)),
+    ]
+
+
+def size(file: "KnownFile") -> str:
+    """The size in MB of a million bytes; ~ where it is only that of the numbers."""
+    if file.least_bytes is None:
+        return "?"
+    return f"{'' if file.size_bytes else '~'}{file.least_bytes / 1e6:,.0f} MB"
+
+
+def error(share: float | None) -> str:
+    return "" if share is None else percent(share)
+
+
+def checksum_kind(file: "KnownFile") -> str:
+    if file.checksum is None:
+        return "none"
+    return file.checksum.algorithm if file.checksum.is_whole else f"{file.checksum.algorithm}, part"
