@@ -9,7 +9,8 @@ AlexNetError                     exit code 2: the message says what, where and w
 |   `-- ImageTooSmall            a view larger than the picture
 |-- WeightsError                 files of weights
 |   |-- UnreadableWeights        not a weight file, or a damaged one
-|   `-- ShapeMismatch            the weights belong to another network
+|   |-- ShapeMismatch            the weights belong to another network
+|   `-- DownloadFailed           a file that could not be fetched, or came and was another
 |-- RunError                     run folders and checkpoints
 |   |-- RunBusy                  another process is training in this folder
 |   |-- RunExists                the folder holds a run, and `--resume` was not given
@@ -65,6 +66,10 @@ class UnreadableWeights(WeightsError):
 
 class ShapeMismatch(WeightsError):
     """The weights belong to another network."""
+
+
+class DownloadFailed(WeightsError):
+    """A file that could not be fetched, or came and was another."""
 
 
 class RunError(AlexNetError):

@@ -82,7 +82,8 @@ class Screen:
 
     def _rate(self, done: int) -> str:
         seconds = self.clock() - self.started
-        return f"{done / seconds:,.0f} {self.unit}/s" if seconds > 0 else ""
+        rate = done / seconds if seconds > 0 else 0.0
+        return f"{rate:,.{0 if rate >= 10 else 1}f} {self.unit}/s" if seconds > 0 else ""
 
     def _line(self, done: int, total: int, note: str) -> str:
         seconds = self.clock() - self.started

@@ -7,6 +7,7 @@ from alexnet.cli.lazy import LazyGroup
 # command -> (module that holds its `app`, line in `alexnet weights --help`)
 WEIGHTS_COMMANDS = {
     "list": ("alexnet.cli.weights_list", "The published files that are known by name, and which are here."),
+    "get": ("alexnet.cli.weights_get", "Fetch a published file, checked, into the cache."),
 }
 
 
