@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation, augment
-from alexnet.data.chance import draws
+from alexnet.data.chance import MIX, draws
+from alexnet.data.mix import DRAWS_PER_MIX, mixed_views, mixture
 from alexnet.data.preprocess import Preprocessing
 from alexnet.data.statistics import Statistics
 from alexnet.fast.augment import ViewCutter
@@ -49,6 +50,21 @@ def test_views_are_those_of_the_plain_path(crop: str, square: Input, side: int, 
     found = cutter.cut(stored.to(device), chosen.to(device), rows).cpu()
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=2e-3 * float(expected.abs().max()) / 255)
+
+
+def test_boxes_come_from_the_partner(device: torch.device) -> None:
+    stored = torch.from_numpy(GENERATOR.integers(0, 256, (6, 24, 24, 3), dtype=np.uint8))
+    chances, positions = draws(7, 0, 0, 6, DRAWS_PER_PICTURE), np.array([8, 9, 11, 12, 13, 14])
+    mixed = mixture(positions, draws(7, 0, 8, 6, DRAWS_PER_MIX, MIX), 19, 1.0)
+    assert mixed.kept.min() < 0.9
+    preprocessing, augmentation, blocks = Preprocessing.of(CENTER, STATISTICS), Augmentation(), Blocks(7, 4, 2, False)
+    plain = augment(stored.permute(0, 3, 1, 2), chances, preprocessing, augmentation, STATISTICS)
+    expected = cut_blocks(mixed_views(plain, mixed), blocks, torch.float32)
+    cutter = ViewCutter(blocks, preprocessing, augmentation, STATISTICS, 24, torch.float32)
+    rows = torch.from_numpy(cutter.rows(chances, mixed)).to(device)
+    found = cutter.cut(stored.to(device), torch.arange(6, device=device), rows, is_mixed=True).cpu()
+    # The mean lies under the view, not under the picture: a box brings its own with it, as in the plain path.
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=2e-3)
 
 
 def test_whole_pixels_come_through_exactly(device: torch.device) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-ORDER, DRAWS = 0, 1  # streams of one (seed, epoch) that never meet: they start 2**192 blocks apart
+ORDER, DRAWS, MIX = 0, 1, 2  # streams of one (seed, epoch) that never meet: they start 2**192 blocks apart
 BLOCK = 4  # numbers of 64 bits in one step of Philox's counter
 
 
@@ -16,7 +16,7 @@ def permutation(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.argsort(_bits(seed, epoch, ORDER, 0, count), kind="stable")
 
 
-def draws(seed: int, epoch: int, start: int, count: int, width: int) -> np.ndarray:
+def draws(seed: int, epoch: int, start: int, count: int, width: int, stream: int = DRAWS) -> np.ndarray:
     """Uniform numbers for the positions `start` to `start + count` of an epoch's order.
 
     A row belongs to its position, however the epoch is cut into batches, and costs the same anywhere in the epoch.
@@ -24,7 +24,7 @@ def draws(seed: int, epoch: int, start: int, count: int, width: int) -> np.ndarr
     Returns:
         (count, width) float64 in [0, 1).
     """
-    bits = _bits(seed, epoch, DRAWS, start * width, count * width)
+    bits = _bits(seed, epoch, stream, start * width, count * width)
     return ((bits >> np.uint64(11)) * 2.0**-53).reshape(count, width)
 
 

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from alexnet.data.augment import MIRROR, Augmentation, boxes, color_shift, offsets
+from alexnet.data.mix import Mixture
 from alexnet.data.preprocess import Preprocessing
 from alexnet.data.statistics import Statistics
 from alexnet.data.views import center_offset
 from alexnet.fast.conv1 import Blocks
 
-ROW = 8  # numbers of a view: step and start down, step and start across, is it mirrored, red, green, blue
+ROW = (
+    16  # numbers of a view: step and start down, step and start across, is it mirrored, red, green, blue, box, partner
+)
 SIZE = 1024
 
 
@@ -53,7 +56,7 @@ class ViewCutter:
         """Whether pictures of this side can be cut as they are stored."""
         return side <= preprocessing.resize
 
-    def rows(self, draws: np.ndarray) -> np.ndarray:
+    def rows(self, draws: np.ndarray, mixture: Mixture | None = None) -> np.ndarray:
         """What happens to each view: (B, ROW) float32, of draws (B, DRAWS_PER_PICTURE)."""
         rows = np.zeros((len(draws), ROW), np.float32)
         rows[:, [0, 2]], rows[:, [1, 3]] = self._steps_and_starts(draws)
@@ -62,9 +65,13 @@ class ViewCutter:
         if self.augmentation.color != "off":
             assert self.statistics is not None, "colour noise needs the statistics of the training set"
             rows[:, 5:8] = color_shift(draws, self.augmentation, self.statistics)
+        if mixture is not None:
+            rows[:, 8:12], rows[:, 12] = mixture.boxes, mixture.partners
         return rows
 
-    def cut(self, pictures: Tensor, indices: Tensor, rows: Tensor, out: Tensor | None = None) -> Tensor:
+    def cut(
+        self, pictures: Tensor, indices: Tensor, rows: Tensor, out: Tensor | None = None, *, is_mixed: bool = False
+    ) -> Tensor:
         """Cut a view for each row.
 
         Args:
@@ -72,6 +79,7 @@ class ViewCutter:
             indices: (B,) int64, which picture each view is cut from.
             rows: (B, ROW) float32, from `rows`; all on one device.
             out: what an earlier call returned for as many views; it is written over.
+            is_mixed: the rows hold a mixture.
 
         Returns:
             The views as blocks (B, 3*s*s, H', W') of stride s, channels_last, see `cut_blocks`.
@@ -91,7 +99,7 @@ class ViewCutter:
         augment_kernel.cut[(len(rows) * side, -(-side * width // SIZE))](
             pictures, indices, rows, self._colors, self._mean, out, side, size,
             S=self.side, M=self._mean.shape[-1], STRIDE=blocks.stride, PADDING=blocks.padding,
-            MEAN=self._mean_kind, BGR=self.preprocessing.order == "BGR", SIZE=SIZE,
+            MEAN=self._mean_kind, BGR=self.preprocessing.order == "BGR", MIX=is_mixed, SIZE=SIZE,
         )  # fmt: skip
         return out
 

@@ -35,12 +35,12 @@ def _bilinear(
 def cut(
     pictures, indices, rows, colors, mean, blocks, side, size,
     S: tl.constexpr, M: tl.constexpr, STRIDE: tl.constexpr, PADDING: tl.constexpr,
-    MEAN: tl.constexpr, BGR: tl.constexpr, SIZE: tl.constexpr,
+    MEAN: tl.constexpr, BGR: tl.constexpr, MIX: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
     """One row of blocks of one view a program of axis 0; a block's channels are (y, x, colour), colour fastest.
 
     `side` counts blocks, `size` the pixels of a view. MEAN: 0 a number per channel, 1 an image under the view, 2 an
-    image of side M under the picture.
+    image of side M under the picture. MIX: a box of the view shows what its partner shows there.
     """
     view, row = tl.program_id(0) // side, tl.program_id(0) % side
     index = tl.program_id(1) * SIZE + tl.arange(0, SIZE)
@@ -50,11 +50,17 @@ def cut(
     x = column * STRIDE + channel // 3 % STRIDE - PADDING
     colour = 2 - channel % 3 if BGR else channel % 3  # of the stored pictures
     inside = (column < side) & (y >= 0) & (y < size) & (x >= 0) & (x < size)
-    settings = rows + view * 8
+    settings = rows + view * 16
+    shown = view
+    if MIX:
+        in_rows = (y >= tl.load(settings + 8)) & (y < tl.load(settings + 9))
+        in_box = in_rows & (x >= tl.load(settings + 10)) & (x < tl.load(settings + 11))
+        shown = tl.where(in_box, tl.load(settings + 12).to(tl.int32), view)
+        settings = rows + shown * 16
     from_left = tl.where(tl.load(settings + 4) > 0, size - 1 - x, x)
     at_y = tl.load(settings) * y.to(tl.float32) + tl.load(settings + 1)
     at_x = tl.load(settings + 2) * from_left.to(tl.float32) + tl.load(settings + 3)
-    picture = pictures + tl.load(indices + view).to(tl.int64) * (S * S * 3)
+    picture = pictures + tl.load(indices + shown).to(tl.int64) * (S * S * 3)
     value = _bilinear(picture, at_y, at_x, colour, inside, S, S * 3, 3, 1) + tl.load(settings + 5 + colour)
     if MEAN == 0:
         value -= tl.load(colors + colour)

@@ -15,6 +15,7 @@ from alexnet.fast import FastNet
 from alexnet.fast.augment import ViewCutter
 from alexnet.train.device_pictures import DevicePictures, Picked, device_pictures
 from alexnet.train.job import Job
+from alexnet.train.mixing import drawn_mixture, shared_labels
 from alexnet.train.stage import Batches, Examples
 
 
@@ -54,15 +55,19 @@ class FusedViews:
             for batch in stream:
                 slots = draws(recipe.seed, epoch, batch.start, recipe.batch_size, DRAWS_PER_PICTURE)
                 chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
-                labels = upload(batch.labels, job.device)
-                yield Examples(self._cut(batch, chances), labels, min(batch.start + recipe.batch_size, count))
+                mixed = drawn_mixture(job, epoch, batch.start, batch.positions)
+                labels = shared_labels(job, upload(batch.labels, job.device), mixed)
+                upto = min(batch.start + recipe.batch_size, count)
+                yield Examples(self._cut(batch, self.cutter.rows(chances, mixed), mixed is not None), labels, upto)
 
-    def _cut(self, batch: Picked, chances: np.ndarray) -> Tensor:
-        rows, settings = upload(batch.rows, self.job.device), upload(self.cutter.rows(chances), self.job.device)
-        if len(batch.rows) < self.job.recipe.batch_size:
-            return self.cutter.cut(batch.pictures, rows, settings)
-        self._views = self.cutter.cut(batch.pictures, rows, settings, self._views)
-        return self._views
+    def _cut(self, batch: Picked, settings: np.ndarray, is_mixed: bool) -> Tensor:
+        rows, on_device = upload(batch.rows, self.job.device), upload(settings, self.job.device)
+        is_full = len(batch.rows) == self.job.recipe.batch_size
+        out = self._views if is_full else None
+        views = self.cutter.cut(batch.pictures, rows, on_device, out, is_mixed=is_mixed)
+        if is_full:
+            self._views = views
+        return views
 
 
 def upload(values: np.ndarray, device: torch.device) -> Tensor:

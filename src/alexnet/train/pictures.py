@@ -8,6 +8,7 @@ from torch import nn
 from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation, augment
 from alexnet.data.chance import draws, permutation
 from alexnet.data.loader import batches
+from alexnet.data.mix import mixed_views
 from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
 from alexnet.fast import FastNet
@@ -15,6 +16,7 @@ from alexnet.inference.evaluate import evaluate
 from alexnet.train.fused_pictures import fused_views
 from alexnet.train.job import Job
 from alexnet.train.material import Material
+from alexnet.train.mixing import drawn_mixture, shared_labels
 from alexnet.train.stage import Batches, Examples, Progress, Scores, Supply
 
 
@@ -56,6 +58,10 @@ def plain_views(job: Job, pictures: Pictures, augmentation: Augmentation, statis
                 slots = draws(recipe.seed, epoch, batch.start, size, DRAWS_PER_PICTURE)
                 chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
                 images = augment(batch.images.to(job.device), chances, job.preprocessing, augmentation, statistics)
-                yield Examples(images, batch.labels.to(job.device), min(batch.start + size, count))
+                mixed = drawn_mixture(job, epoch, batch.start, batch.positions)
+                labels = shared_labels(job, batch.labels.to(job.device), mixed)
+                yield Examples(
+                    images if mixed is None else mixed_views(images, mixed), labels, min(batch.start + size, count)
+                )
 
     return views

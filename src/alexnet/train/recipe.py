@@ -61,7 +61,7 @@ class Recipe:
         "cosine", "how the rate falls: /10 when validation stops improving, along a cosine, /10 at even steps, never"
     )
     lr_drops: int = _setting(3, "how often `plateau` and `steps` divide the rate by 10", least=0)
-    patience: int = _setting(5, "epochs without a better validation error before `plateau` acts", least=1)
+    patience: int = _setting(5, "validations without a better error before `plateau` acts", least=1)
     warmup_epochs: float = _setting(1.0, "epochs over which the rate rises from zero", least=0)
     clip: float = _setting(10.0, "norm that a step's gradient is cut down to; 0: never cut", least=0)
     label_smoothing: float = _setting(0.1, "share of the target spread over all classes", least=0, most=0.9)
@@ -73,6 +73,9 @@ class Recipe:
     crop: Literal["random", "area", "center"] = _setting("area", "training crop: shifted, of random area, or centre")
     min_area: float = _setting(0.5, "smallest share of the picture that an `area` crop shows", least=0.01, most=1)
     flip: bool = _setting(True, "mirror half of the training pictures")
+    cutmix: float = _setting(
+        0.0, "how likely a view shows a box of another one, and shares its label", TRAIN, least=0, most=1
+    )
     color: Literal["sqrt", "eigenvalue", "off"] = _setting("sqrt", "reading of the PCA colour noise")
     color_std: float = _setting(0.1, "standard deviation of the PCA colour noise", least=0)
 
@@ -80,6 +83,7 @@ class Recipe:
         0.1, "share of each class kept for validation where the data has no split", least=0.001, most=0.9
     )
     views: Literal[1, 10] = _setting(1, "views per picture at validation")
+    val_epochs: int = _setting(1, "epochs from one validation to the next; the last is always validated", least=1)
     seed: int = _setting(0, "seed of everything random", least=0)
     workers: int = _setting(0, "threads that read pictures; 0: as many as the machine bears", least=0)
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N or mps")

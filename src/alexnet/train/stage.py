@@ -15,7 +15,7 @@ class Examples:
 
     Attributes:
         inputs: (B, ...), pictures or features.
-        labels: (B,) int64.
+        labels: (B,) int64, or (B, K) shares of the classes.
         upto: position in the epoch's order behind the last of them.
     """
 

@@ -29,7 +29,7 @@ class Step(Protocol):
 
         Args:
             inputs: (B, ...), what the module takes.
-            labels: (B,) int64.
+            labels: (B,) int64, or (B, K) shares of the classes.
             lr: rate of a weight whose factor is 1.
             seed: the dropout masks are a function of it.
         """

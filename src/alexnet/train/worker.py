@@ -44,7 +44,8 @@ class Worker:
         self._prepare()
         while self.cursor.epoch < self.stage.epochs:
             self._train_epoch()
-            self._validate()
+            if self._is_validation_due():
+                self._validate()
             self.cursor.next_epoch()
         self.cursor.next_stage()
         self._save({})
@@ -111,6 +112,10 @@ class Worker:
         self.window_loss.zero_()
         self.note = f"loss {mean:.3f}"
         return mean
+
+    def _is_validation_due(self) -> bool:
+        done = self.cursor.epoch + 1
+        return done % self.recipe.val_epochs == 0 or done == self.stage.epochs
 
     def _validate(self) -> None:
         cursor, recipe = self.cursor, self.recipe
