@@ -14,7 +14,7 @@ ORDER = [
     {"weights", "fast", "parallel"},
     {"inference"},
     {"train"},
-    {"reproduce", "serve"},
+    {"reproduce", "serve", "bench"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

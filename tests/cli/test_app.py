@@ -16,7 +16,8 @@ from alexnet.cli.weights import WEIGHTS_COMMANDS
 
 Alexnet = Callable[..., Any]
 WORDS = [
-    *((name,) for name in COMMANDS if name not in ("data", "weights")), ("data", "inspect"),
+    *((name,) for name in COMMANDS if name not in ("bench", "data", "weights")), ("data", "inspect"),
+    ("bench", "train"), ("bench", "infer"), ("bench", "load"),
     *(("weights", name) for name in WEIGHTS_COMMANDS),
 ]  # fmt: skip
 PYTHON = [sys.executable, "-m", "alexnet"]

@@ -17,6 +17,7 @@ COMMANDS = {
     "finetune": ("alexnet.cli.finetune", "A classifier for a folder of pictures, from trained weights."),
     "train": ("alexnet.cli.train", "Train a network from scratch."),
     "prepare": ("alexnet.cli.prepare", "Turn pictures into shards that training reads fast."),
+    "bench": ("alexnet.cli.bench", "Images per second here, beside plain PyTorch."),
     "data": ("alexnet.cli.data", "Look into a data set before training on it."),
     "weights": ("alexnet.cli.weights", "Known files of weights: list and fetch them; what a file is."),
 }

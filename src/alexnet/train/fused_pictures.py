@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import torch
@@ -35,21 +36,22 @@ def fused_views(
     if module.blocks is None or not ViewCutter.fits(job.preprocessing, pictures.side):
         return None
     cutter = ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
-    return FusedViews(job, pictures, cutter, progress)
+    bring = partial(device_pictures, pictures, job.device, job.recipe.workers or None, job.skips, progress)
+    return FusedViews(job, len(pictures), cutter, bring)
 
 
 class FusedViews:
-    """Makes the examples of an epoch; the pictures come to the GPU when the first epoch begins."""
+    """Makes the examples of an epoch; `bring` makes the source when the first epoch begins."""
 
-    def __init__(self, job: Job, pictures: Pictures, cutter: ViewCutter, progress: Callable[[int, int], None]) -> None:
-        self.job, self.pictures, self.cutter, self.progress = job, pictures, cutter, progress
+    def __init__(self, job: Job, count: int, cutter: ViewCutter, bring: Callable[[], DevicePictures]) -> None:
+        self.job, self.count, self.cutter, self.bring = job, count, cutter, bring
         self._source: DevicePictures | None = None
         self._views: Tensor | None = None  # of every full batch: the captured step reads them there
 
     def __call__(self, epoch: int, start: int) -> Generator[Examples, None, None]:
-        job, recipe, count = self.job, self.job.recipe, len(self.pictures)
+        job, recipe, count = self.job, self.job.recipe, self.count
         if self._source is None:
-            self._source = device_pictures(self.pictures, job.device, recipe.workers or None, job.skips, self.progress)
+            self._source = self.bring()
         order = permutation(recipe.seed, epoch, count)
         with closing(self._source.picked(order, recipe.batch_size, start)) as stream:
             for batch in stream:

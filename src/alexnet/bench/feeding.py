@@ -1,0 +1,159 @@
+"""Steps of training that are fed from stored pictures, beside steps on synthetic ones: what the data path costs."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from alexnet.bench.clock import Work
+from alexnet.bench.comparison import cudnn_searches, with_ratios
+from alexnet.bench.figure import Benchmark, figure
+from alexnet.bench.loading import training_pictures
+from alexnet.bench.synthetic import synthetic
+from alexnet.bench.training import our_step
+from alexnet.data.augment import Augmentation
+from alexnet.data.preprocess import Preprocessing
+from alexnet.data.source import Pictures
+from alexnet.data.statistics import Statistics, measure
+from alexnet.errors import UsageError
+from alexnet.fast import FastNet
+from alexnet.fast.augment import ViewCutter
+from alexnet.lineages import find
+from alexnet.model import AlexNet
+from alexnet.train.device_pictures import DevicePictures, Resident, Streamed
+from alexnet.train.engine import engine
+from alexnet.train.fused_pictures import FusedViews
+from alexnet.train.job import Job
+from alexnet.train.pictures import plain_views
+from alexnet.train.recipe import MODERN
+from alexnet.train.reporter import SILENT
+from alexnet.train.signals import StopWish
+from alexnet.train.stage import Batches
+
+ROUNDS = 5
+LEAST_STEPS = 3
+
+
+def bench_feed(
+    data: str | Path,
+    lineage: str = "bvlc",
+    batch_size: int = 128,
+    *,
+    device: torch.device,
+    workers: int = 0,
+    seconds: float = 2.0,
+) -> Benchmark:
+    """Time steps of the modern recipe fed from `data`: held on the GPU, streamed past, and without any feeding.
+
+    Args:
+        data: what `open_pictures` reads; prepared raw shards are the fastest.
+        lineage: what is trained, with a head for the classes of the data.
+        batch_size: pictures per step.
+        device: where to train; without a GPU there is one way only, called "loader".
+        workers: threads that read; 0 is one per core.
+        seconds: of a round; there are ROUNDS of each, all in turn.
+
+    Raises:
+        UsageError: the data has fewer pictures than a batch.
+    """
+    table = find(lineage)
+    pictures = training_pictures(data, table.input.resize, table.input.fit)
+    if len(pictures) < batch_size:
+        raise UsageError(f"{data} has {len(pictures)} training pictures; a batch of {batch_size} needs as many.")
+    net = AlexNet(table, num_classes=len(pictures.classes)).to(device)
+    module = engine(net, "auto").train()
+    statistics = measure(pictures, 500)
+    job = bench_job(net, pictures, statistics, batch_size, workers, device)
+    works = {"synthetic": synthetic_step(job)}
+    for who, batches in ways(job, pictures, statistics, module).items():
+        works[who] = fed_step(job, batches)
+    times: dict[str, list[float]] = {who: [] for who in works}
+    with cudnn_searches():
+        for number in range(ROUNDS + 1):  # the first compiles, and fills caches
+            for who, work in works.items():
+                elapsed = timed_steps(work, device, seconds)
+                times[who] += [elapsed] if number else []
+    notes = (
+        "Ratio: how many times as fast steps on synthetic pictures are, which lie on the device.",
+        f"{type(pictures).__name__} of {len(pictures):,} pictures, {pictures.side}x{pictures.side}.",
+    )
+    figures = with_ratios([figure(who, batch_size, found) for who, found in times.items()])
+    return Benchmark("feed", lineage, batch_size, "bfloat16" if device.type == "cuda" else "float32", figures, notes)
+
+
+def bench_job(
+    net: AlexNet, pictures: Pictures, statistics: Statistics, batch_size: int, workers: int, device: torch.device
+) -> Job:
+    """What training wants to know, with nothing to write or to say."""
+    return Job(
+        folder=Path(),
+        recipe=replace(MODERN, batch_size=batch_size, workers=workers),
+        net=net,
+        device=device,
+        labels=pictures.classes,
+        preprocessing=Preprocessing.of(net.lineage.input, statistics),
+        provenance={},
+        reporter=SILENT,
+        wish=StopWish(),
+        resume_command="",
+    )
+
+
+def ways(job: Job, pictures: Pictures, statistics: Statistics, module: nn.Module) -> dict[str, Batches]:
+    """How pictures can reach this network here."""
+    augmentation = Augmentation(job.recipe.crop, min_area=job.recipe.min_area)
+    if (
+        not isinstance(module, FastNet)
+        or module.blocks is None
+        or not ViewCutter.fits(job.preprocessing, pictures.side)
+    ):
+        return {"loader": plain_views(job, pictures, augmentation, statistics)}
+    cutter = ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
+    workers = job.recipe.workers or None
+    bring: dict[str, Callable[[], DevicePictures]] = {
+        "resident": lambda: Resident(pictures, job.device, workers, job.skips, lambda done, total: None),
+        "streamed": lambda: Streamed(pictures, job.device, workers, job.skips),
+    }
+    return {who: FusedViews(job, len(pictures), cutter, source) for who, source in bring.items()}
+
+
+def synthetic_step(job: Job) -> Work:
+    """A step on the same pictures again and again."""
+    images, labels = synthetic(job.net.lineage, job.recipe.batch_size, job.device)
+    step = our_step(job.net.lineage, job.recipe.batch_size, job.device)
+    return lambda: step(images, labels, 0.01, 0)
+
+
+def fed_step(job: Job, batches: Batches) -> Work:
+    """A step on the next pictures, epoch after epoch; what is left over of an epoch is passed over."""
+    step = our_step(job.net.lineage, job.recipe.batch_size, job.device)
+    size = job.recipe.batch_size
+    stream = (each for epoch in count() for each in batches(epoch, 0) if len(each.labels) == size)
+
+    def work() -> None:
+        examples = next(stream)
+        step(examples.inputs, examples.labels, 0.01, 0)
+
+    return work
+
+
+def timed_steps(work: Work, device: torch.device, seconds: float) -> float:
+    """Milliseconds of a step, by the clock, over at least `seconds`; the device is waited for at the end only."""
+    work()
+    wait(device)
+    began, done = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds or done < LEAST_STEPS:
+        work()
+        done += 1
+    wait(device)
+    return 1e3 * (time.perf_counter() - began) / done
+
+
+def wait(device: torch.device) -> None:
+    """Until all that was launched is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
