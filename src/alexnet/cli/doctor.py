@@ -15,7 +15,13 @@ from alexnet.cli.settings import command
 PACKAGES = ("alexnet", "torch", "numpy", "pillow", "safetensors", "torchmetrics", "jinja2", "typer", "rich")
 
 # Extra -> the modules it brings.
-EXTRAS = {"fast": ("simplejpeg",), "onnx": ("onnx", "onnxruntime"), "tb": ("tensorboard",)}
+EXTRAS = {
+    "explain": ("captum", "matplotlib"),
+    "fast": ("simplejpeg",),
+    "onnx": ("onnx", "onnxruntime"),
+    "parquet": ("pyarrow",),
+    "tb": ("tensorboard",),
+}
 
 
 def doctor(json: Json = False) -> None:

@@ -25,6 +25,7 @@ Classes = Annotated[
 Views = Annotated[int, flag(help="1: the centre; 10: corners, centre and their mirrors, averaged.", metavar="1|10")]
 BatchSize = Annotated[int, flag(help="Views in one pass through the network.", metavar="N")]
 
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files, folders or globs.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per class, CSV, JSONL, tar or prepared set.")]
 Output = Annotated[
     Path | None,

@@ -3,20 +3,21 @@
 B images, V views, C channels, H rows, W columns, K classes.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from alexnet import weights
 from alexnet.data.preprocess import Preprocessing
 from alexnet.data.views import average_views, center_view, ten_views
 from alexnet.errors import UnreadablePicture, UsageError
 from alexnet.inference.device import resolve_device
+from alexnet.inference.features import LAYER, LayerFeatures, features
+from alexnet.inference.layers import at_rest
 from alexnet.inference.predict import Prediction, Unreadable, predict_stream
 from alexnet.inference.sources import Source
 from alexnet.lineages import Lineage
@@ -102,6 +103,12 @@ class Classifier:
             predictions.append(result)
         return predictions
 
+    def features(
+        self, pictures: Source | Iterable[Source], layers: Sequence[str] = (LAYER,), batch_size: int = 64
+    ) -> LayerFeatures:
+        """What `layers` make of each picture: `features["fc7"]` is (N, D), `features.paths` are the N pictures."""
+        return features(self, pictures, layers, batch_size=batch_size)
+
 
 def load(
     source: str | Path | None = None,
@@ -127,15 +134,3 @@ def load(
     if classes is not None:
         found = replace(found, labels=read_class_names(Path(classes).expanduser(), found.lineage.num_classes))
     return Classifier.of(found, place, name or "")
-
-
-@contextmanager
-def at_rest(model: nn.Module) -> Iterator[None]:
-    """Put every layer into evaluation mode for a while, and each back into the mode that it had."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

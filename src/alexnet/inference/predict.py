@@ -2,20 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from alexnet.data.ordered import ordered_map
-from alexnet.data.picture import read_picture, to_square
-from alexnet.errors import DataError, UsageError
-from alexnet.inference.sources import Found, Source, expand
+from alexnet.errors import UsageError
+from alexnet.inference.sources import Source
+from alexnet.inference.squares import Decoded, decoded, stacked
 
 if TYPE_CHECKING:
-    from alexnet.data.preprocess import Preprocessing
     from alexnet.inference.classifier import Classifier
 
 
@@ -77,15 +72,14 @@ def predict_stream(
     if top < 1:
         raise UsageError(f"top is {top}; name at least 1 class.")
     count = classifier.pictures_per_pass(views, batch_size)
-    decode = partial(_decode, preprocessing=classifier.preprocessing)
-    decoded = ordered_map(decode, expand(sources), workers)
-    return _predicted(classifier, decoded, count, top, views)
+    batches = decoded(sources, classifier.preprocessing, count, workers)
+    return _predicted(classifier, batches, top, views)
 
 
 def _predicted(
-    classifier: "Classifier", decoded: Iterator[tuple[str, np.ndarray | str]], count: int, top: int, views: int
+    classifier: "Classifier", batches: Iterator[list[Decoded]], top: int, views: int
 ) -> Iterator[Prediction | Unreadable]:
-    while batch := list(islice(decoded, count)):
+    for batch in batches:
         squares = [square for _, square in batch if not isinstance(square, str)]
         tops = iter(_tops(classifier, squares, top, views))
         for name, square in batch:
@@ -95,21 +89,9 @@ def _predicted(
 def _tops(classifier: "Classifier", squares: list[np.ndarray], top: int, views: int) -> list[tuple[Guess, ...]]:
     if not squares:
         return []
-    images = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)  # (B, 3, S, S)
-    probs = classifier.probs(images, views)  # (B, K)
+    probs = classifier.probs(stacked(squares), views)  # (B, K)
     best = probs.topk(min(top, probs.shape[1]))
     return [
         tuple(Guess(index, classifier.label(index), prob) for prob, index in zip(*row, strict=True))
         for row in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ]
-
-
-def _decode(found: Found, preprocessing: "Preprocessing") -> tuple[str, np.ndarray | str]:
-    """The picture as a square (S, S, 3), or why it cannot be one."""
-    if isinstance(found.content, DataError):
-        return found.name, str(found.content)
-    try:
-        picture = read_picture(found.content, found.name)
-        return found.name, to_square(picture, preprocessing.resize, preprocessing.fit)
-    except DataError as error:
-        return found.name, str(error).removeprefix(f"{found.name}: ")

@@ -38,6 +38,11 @@ def expand(sources: Source | Iterable[Source]) -> Iterator[Found]:
                 yield from _on_disk(str(source))
 
 
+def listed(sources: Source | Iterable[Source]) -> list[Source]:
+    """Sources that can be gone through twice: to count them, and to read them."""
+    return [sources] if isinstance(sources, str | Path | bytes | Image.Image) else list(sources)
+
+
 def _on_disk(name: str) -> Iterator[Found]:
     path = Path(name).expanduser()
     if path.is_dir():

@@ -10,7 +10,7 @@ from alexnet.data.loader import Skips
 from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
 from alexnet.data.views import center_view, ten_views
-from alexnet.inference.classifier import at_rest
+from alexnet.inference.layers import at_rest
 from alexnet.train.features import (
     FOLDER,
     Features,
