@@ -22,6 +22,11 @@ Classes = Annotated[
     Path | None,
     flag(help="Names of the classes: one per line, or a Python file that lists them (read, not run).", metavar="FILE"),
 ]
+Mean = Annotated[
+    Path | None,
+    flag("--mean", help="A mean image that goes with the file: mean.binaryproto or a .npy.", metavar="FILE"),
+]
+External = Annotated[Path | None, flag("--external", help="Where an ONNX file may keep its weights.", metavar="FOLDER")]
 Views = Annotated[int, flag(help="1: the centre; 10: corners, centre and their mirrors, averaged.", metavar="1|10")]
 BatchSize = Annotated[int, flag(help="Views in one pass through the network.", metavar="N")]
 

@@ -25,10 +25,11 @@ READERS: dict[str, Callable[[Path], Raw]] = {
 
 
 class Foreign(NamedTuple):
-    """A foreign file: what it holds, and what it is and from where we know."""
+    """A foreign file: what it holds, what it is and from where we know, and what it says in its own words."""
 
     weights: Weights
     identity: Identity
+    raw: Raw
 
 
 def read_foreign(
@@ -46,10 +47,24 @@ def read_foreign(
         ShapeMismatch: it is no AlexNet that we know, or not the one that was asked for.
         UsageError: it cannot tell which AlexNet it is, and nobody said.
     """
-    kind = recognize(path)
-    raw = onnx.read(path, external) if kind == "onnx" else READERS[kind](path)
+    raw = read_raw(path, external)
     identity = identify(raw, lineage, None if mean is None else read_mean(mean))
     tensors = arrange(raw, identity.lineage)
     validate(tensors, identity.lineage, identity.labels, path)
     provenance = {"source": path.name, "format": raw.format, "facts": identity.to_dict()}
-    return Foreign(Weights(tensors, identity.lineage, identity.labels, identity.preprocessing, provenance), identity)
+    weights = Weights(tensors, identity.lineage, identity.labels, identity.preprocessing, provenance)
+    return Foreign(weights, identity, raw)
+
+
+def read_raw(path: Path, external: Path | None = None) -> Raw:
+    """Read what a foreign file says, nothing decided.
+
+    Args:
+        external: folder where an ONNX file may keep its weights.
+
+    Raises:
+        UnreadableWeights: it is no file of weights, or a damaged one.
+        ShapeMismatch: it is whole, and no AlexNet.
+    """
+    kind = recognize(path)
+    return onnx.read(path, external) if kind == "onnx" else READERS[kind](path)

@@ -46,7 +46,7 @@ class Identity:
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The facts as JSON can hold them: {"order": {"value": "BGR", "source": "Caffe's convention"}, ...}."""
-        return {name: {"value": _as_json(fact.value), "source": fact.source} for name, fact in self.facts.items()}
+        return {name: {"value": as_json(fact.value), "source": fact.source} for name, fact in self.facts.items()}
 
 
 def identify(raw: Raw, lineage: str | None = None, mean: Fact | None = None) -> Identity:
@@ -215,7 +215,8 @@ def _are_sides(values: Mapping[str, Any]) -> bool:
     return isinstance(values["resize"], int) and isinstance(values["size"], int)
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """The value of a fact as JSON can hold it; an image in words."""
     if isinstance(value, np.ndarray):
         return f"an image of {value.shape[0]}x{value.shape[1]}"
     return list(value) if isinstance(value, tuple) else value

@@ -6,11 +6,12 @@ import torch
 
 from alexnet.errors import ShapeMismatch, UsageError, WeightsError
 from alexnet.weights import load
-from alexnet.weights.export import WRITERS, write_weights
+from alexnet.weights.export import SUFFIXES as FORMATS
+from alexnet.weights.export import write_weights
 from oracles.lively import relative_error
 from oracles.narrow_nets import assert_same, lively, logits_of, pictures, weights_of
 
-SUFFIXES = list(WRITERS)
+SUFFIXES = list(FORMATS)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

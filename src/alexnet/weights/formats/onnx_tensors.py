@@ -56,7 +56,7 @@ def _external(tensor: Message, path: Path, folder: Path | None) -> memoryview:
     if folder is None:
         raise UnreadableWeights(
             f"{path} keeps its weights in another file, {said.get('location', '')[:200]!r}, which is not opened "
-            "unasked. If you trust it, name the folder that it may be in."
+            "unasked. If you trust it, name the folder that it may be in: --external FOLDER."
         )
     place = (folder / said.get("location", "")).resolve()
     if not place.is_relative_to(folder.resolve()) or not place.is_file():

@@ -1,0 +1,72 @@
+"""A file of weights of any kind with all that is known of it, for commands that look closer than `load`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alexnet.errors import UsageError
+from alexnet.weights.foreign import read_foreign
+from alexnet.weights.formats.foreign_safetensors import is_ours
+from alexnet.weights.load import load, locate
+from alexnet.weights.raw import Fact, Raw
+from alexnet.weights.recognize import recognize
+from alexnet.weights.weights import Weights
+
+FILE = "the file"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file of weights, read.
+
+    Attributes:
+        kind: what `recognize` calls it.
+        facts: what is known of it, each with its source.
+        raw: what it says in its own words; None for a file of ours.
+    """
+
+    path: Path
+    kind: str
+    weights: Weights
+    facts: Mapping[str, Fact]
+    raw: Raw | None
+
+
+def open_weights(
+    source: str | Path, lineage: str | None = None, *, mean: Path | None = None, external: Path | None = None
+) -> Opened:
+    """Read the file that `source` names, as `load` does, and keep what is known of it.
+
+    Args:
+        lineage: only where the file cannot tell.
+        mean: a mean image to go with a foreign file.
+        external: folder where an ONNX file may keep its weights.
+
+    Raises:
+        UsageError: nothing is called so, it cannot tell its lineage, or a mean image for a file that has its own.
+        WeightsError: it is no file of weights, is damaged, or does not fit its lineage.
+    """
+    path = locate(source)
+    kind = recognize(path)
+    if kind == "safetensors" and is_ours(path):
+        if mean is not None:
+            raise UsageError(f"{path} says itself what is subtracted: leave --mean out.")
+        weights = load(path, lineage)
+        return Opened(path, kind, weights, own_facts(weights), None)
+    found = read_foreign(path, lineage, mean=mean, external=external)
+    return Opened(path, kind, found.weights, found.identity.facts, found.raw)
+
+
+def own_facts(weights: Weights) -> dict[str, Fact]:
+    """What a file of ours says of itself, in the words of `identify`."""
+    values = {
+        "format": "safetensors (of alexnet)",
+        "lineage": weights.lineage.name,
+        "changes": dict(weights.lineage.changes),
+        "classes": weights.lineage.num_classes,
+        "labels": len(weights.labels),
+        **weights.preprocessing.to_dict(),
+        "mean_image": weights.preprocessing.mean_image,
+    }
+    facts = {name: Fact(value, FILE) for name, value in values.items() if value is not None}
+    return facts | {"flatten": Fact("CHW", "torch's convention")}
