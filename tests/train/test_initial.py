@@ -18,6 +18,12 @@ def test_scaled_weights_have_a_variance_of_one_over_their_inputs(layer: str, fan
     assert not net.get_parameter(f"{layer}.bias").any()
 
 
+def test_he_doubles_the_variance() -> None:
+    net = fresh_network(TINY, replace(MODERN, init="he"))
+    assert float(net.get_parameter("conv2.weight").detach().std()) == pytest.approx(math.sqrt(2 / 200), rel=0.1)
+    assert float(net.get_parameter("fc8.weight").detach().std()) == pytest.approx(0.01, rel=0.1)
+
+
 def test_a_scaled_network_starts_by_guessing() -> None:
     net = fresh_network(TINY, MODERN).eval()
     with torch.no_grad():

@@ -7,7 +7,8 @@ from alexnet.lineages import Lineage, trace
 
 
 def synthetic(lineage: Lineage, batch_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Network input (B, C, S, S) float32, on a GPU in channels_last, and labels (B,)."""
-    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    """Network input (B, C, S, S) and labels (B,); on a GPU bfloat16 in channels_last, elsewhere float32."""
     images = torch.randn(batch_size, *trace(lineage)[0].in_shape, device=device)
-    return images.contiguous(memory_format=layout), torch.randint(0, lineage.num_classes, (batch_size,), device=device)
+    if device.type == "cuda":
+        images = images.to(torch.bfloat16, memory_format=torch.channels_last)
+    return images, torch.randint(0, lineage.num_classes, (batch_size,), device=device)

@@ -65,8 +65,8 @@ class Recipe:
     warmup_epochs: float = _setting(1.0, "epochs over which the rate rises from zero", least=0)
     clip: float = _setting(10.0, "norm that a step's gradient is cut down to; 0: never cut", least=0)
     label_smoothing: float = _setting(0.1, "share of the target spread over all classes", least=0, most=0.9)
-    init: Literal["lineage", "scaled"] = _setting(
-        "scaled", "initial weights: as the lineage's table says, or scaled to the number of inputs", TRAIN
+    init: Literal["lineage", "scaled", "he"] = _setting(
+        "scaled", "initial weights: as the lineage's table says, of variance 1 / inputs, or He's 2 / inputs", TRAIN
     )
     standardize: bool = _setting(True, "divide colours by their standard deviation where the lineage does not", TRAIN)
 

@@ -1,6 +1,7 @@
 """Weights into a folder: tensors, a description for people, a model card. The Hugging Face hub's layout."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ MODEL, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 LABELS_SHOWN = 20
 
 
-def save(weights: Weights, folder: Path, card: str = "") -> Path:
+def save(weights: Weights, folder: Path, card: str = "", ranks: Mapping[str, int] | None = None) -> Path:
     """Write `model.safetensors`, `config.json` and `README.md` into `folder`, and return it.
 
     Each file is replaced whole. `load` needs the first alone, so a reader meets the old weights or the new ones.
@@ -23,6 +24,7 @@ def save(weights: Weights, folder: Path, card: str = "") -> Path:
         weights: of any lineage of ours; checked first.
         folder: made if it does not exist.
         card: the model card, Markdown; empty for one made from the provenance.
+        ranks: store compactly, see `write_safetensors`; `load` gives an ordinary network all the same.
 
     Raises:
         WeightsError: the folder cannot be written, or the weights are not those of their lineage.
@@ -32,7 +34,7 @@ def save(weights: Weights, folder: Path, card: str = "") -> Path:
     config = {"model_type": "alexnet", "num_classes": weights.lineage.num_classes, **describe(weights)}
     with writing(folder, WeightsError):
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / MODEL, lambda path: write_safetensors(path, weights))
+        replace_file(folder / MODEL, lambda path: write_safetensors(path, weights, ranks))
         replace_text(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
         replace_text(folder / CARD, card or model_card(weights))
     return folder

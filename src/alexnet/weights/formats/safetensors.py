@@ -18,6 +18,7 @@ from torch import Tensor
 from alexnet.data.preprocess import Preprocessing
 from alexnet.errors import AlexNetError, UnreadableWeights, UsageError
 from alexnet.lineages import Lineage, find, vary
+from alexnet.weights.compact import compact, expand
 from alexnet.weights.validate import validate
 from alexnet.weights.weights import Weights
 
@@ -38,9 +39,13 @@ BEGINNINGS = (
 )
 
 
-def write_safetensors(path: Path, weights: Weights) -> None:
-    """Write `weights` to a file; the same weights make the same bytes."""
-    tensors = plain(weights.tensors)
+def write_safetensors(path: Path, weights: Weights, ranks: Mapping[str, int] | None = None) -> None:
+    """Write `weights` to a file; the same weights make the same bytes.
+
+    Args:
+        ranks: store in 8 bits, with the matrices named here as products of this rank; None: as they are.
+    """
+    tensors = plain(weights.tensors if ranks is None else compact(weights.tensors, ranks))
     if weights.preprocessing.mean_image is not None:
         tensors[MEAN_IMAGE] = torch.tensor(weights.preprocessing.mean_image, dtype=torch.float32)
     save_file(tensors, path, {KEY: json.dumps(describe(weights), ensure_ascii=False)})
@@ -80,6 +85,7 @@ def read_safetensors(path: Path) -> Weights:
         ShapeMismatch: its tensors do not belong to the lineage that it names.
     """
     document, tensors = _open(path)
+    tensors = expand(tensors, path)
     mean_image = tensors.pop(MEAN_IMAGE).float().numpy() if MEAN_IMAGE in tensors else None
     try:
         lineage = _lineage(document["lineage"], document["changes"])
