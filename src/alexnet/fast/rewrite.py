@@ -6,22 +6,28 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.fast.conv1 import Blocks
+from alexnet.fast.cpu import accelerate_on_cpu
 from alexnet.fast.stages import BlockConvolution, Stage, plan
 from alexnet.model import AlexNet, Dropout
 
 
-def accelerate(net: AlexNet, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+def accelerate(net: AlexNet, dtype: torch.dtype | None = None, samples: Tensor | None = None) -> nn.Module:
     """Return an equal function of the same parameters, faster; `net` itself where nothing here would help.
 
-    The parameters stay in `net`, in float32, and their gradients arrive there. Copies in `dtype` are made when a weight
-    has changed. `net` comes back unchanged from a device without CUDA or Triton, with another activation than ReLU, and
-    with layers that have no stage here.
+    The parameters stay in `net`, in float32, and their gradients arrive there. `net` comes back unchanged from a GPU
+    without Triton, with another activation than ReLU, and with layers that have no stage here. For a CPU see
+    `accelerate_on_cpu`.
 
     Args:
         net: on the device where it will work.
-        dtype: of the arithmetic and of the maps between the layers: bfloat16, float16 or float32.
+        dtype: of the arithmetic and of the maps between the layers: bfloat16 (the default on a GPU), float16 or float32
+            (the default on a CPU); int8 on a CPU only.
+        samples: preprocessed pictures (B, C, H, W), for int8.
     """
     device = next(net.parameters()).device
+    if device.type == "cpu":
+        return accelerate_on_cpu(net, dtype or torch.float32, samples)
+    dtype = dtype or torch.bfloat16
     if device.type != "cuda" or not has_triton() or dtype not in (torch.bfloat16, torch.float16, torch.float32):
         return net
     stages = plan(net.lineage, net)

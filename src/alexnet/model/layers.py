@@ -70,11 +70,14 @@ class CeilConv2d(nn.Conv2d):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        below, right = (self._overhang(size, axis) for axis, size in enumerate(images.shape[2:]))
+        below, right = self.overhang(images)
         return super().forward(F.pad(images, (0, right, 0, below)))
 
+    def overhang(self, images: Tensor) -> tuple[int, int]:
+        """Rows below and columns right of `images` that the last windows read, so that whole strides fit."""
+        return self._overhang(images.shape[2], 0), self._overhang(images.shape[3], 1)
+
     def _overhang(self, size: int, axis: int) -> int:
-        # zeros beyond the edge, so that a whole number of strides fits
         padding = self.padding[axis]
         assert isinstance(padding, int)
         return (self.kernel_size[axis] - size - 2 * padding) % self.stride[axis]

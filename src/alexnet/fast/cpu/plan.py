@@ -1,0 +1,80 @@
+"""A network's layers as steps: what runs together is one step, what does nothing at rest is none."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from alexnet.fast.cpu.norm import ResponseNorm
+from alexnet.model.layers import Dropout, LocalResponseNorm
+
+Step = Callable[[Tensor], Tensor]
+Weighted = nn.Conv2d | nn.Linear
+Pack = Callable[[str, Weighted, bool], Step]
+"""Makes the step of a layer with weights: its name, the layer, whether ReLU follows."""
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Pooling of numbers of any type."""
+
+    layer: nn.MaxPool2d
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        if maps.dtype != torch.uint8:
+            result: Tensor = self.layer(maps)
+            return result
+        size, stride = self.layer.kernel_size, self.layer.stride
+        pair = [[side, side] for side in (size, stride, 0, 1)]
+        pooled: Tensor = torch.ops.quantized.max_pool2d(maps, *pair, self.layer.ceil_mode)
+        return pooled
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A layer as the plain network has it, in float32."""
+
+    layer: nn.Module
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        result: Tensor = self.layer(maps.float())
+        return result
+
+
+def steps(net: nn.Sequential, pack: Pack) -> Iterator[tuple[str, Step]]:
+    """The steps in order, each with the name of the layer that it begins with."""
+    children = list(net.named_children())
+    followers = [layer for _, layer in children[1:]] + [None]
+    is_rectified = False
+    for (name, layer), after in zip(children, followers, strict=True):
+        match layer:
+            case nn.Conv2d() | nn.Linear():
+                is_rectified = isinstance(after, nn.ReLU)
+                yield name, pack(name, layer, is_rectified)
+                continue
+            case nn.ReLU() if is_rectified:
+                pass
+            case Dropout():
+                pass
+            case LocalResponseNorm():
+                yield name, ResponseNorm(layer)
+            case nn.MaxPool2d():
+                yield name, MaxPool(layer)
+            case nn.Flatten():
+                yield name, layer
+            case _:
+                yield name, Plain(layer)
+        is_rectified = False
+
+
+def fed(net: nn.Sequential, name: str) -> str | None:
+    """The layer with weights that reads what `name` made, with at most pooling between; None if something else does."""
+    children = list(net.named_children())
+    position = [child for child, _ in children].index(name) + 1
+    for follower, layer in children[position:]:
+        if isinstance(layer, Weighted):
+            return follower
+        if not isinstance(layer, nn.MaxPool2d | nn.Flatten | nn.ReLU | Dropout):
+            return None
+    return None
