@@ -14,7 +14,8 @@ AlexNetError                     exit code 2: the message says what, where and w
 |-- RunError                     run folders and checkpoints
 |   |-- RunBusy                  another process is training in this folder
 |   |-- RunExists                the folder holds a run, and `--resume` was not given
-|   `-- CheckpointDamaged        a checkpoint whose bytes do not match its checksums
+|   |-- CheckpointDamaged        a checkpoint whose bytes do not match its checksums
+|   `-- PeerFailed               another process of the same run has failed; no message if it has spoken
 `-- Stopped                      a signal ended the run, its checkpoint is written
     |-- Terminated               SIGTERM: exit code 75, resumable
     `-- Interrupted              Ctrl-C: exit code 130
@@ -86,6 +87,14 @@ class RunExists(RunError):
 
 class CheckpointDamaged(RunError):
     """A checkpoint whose bytes do not match its checksums."""
+
+
+class PeerFailed(RunError):
+    """Another process of the same run has failed. Without a message: that one has said why."""
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class Stopped(AlexNetError):

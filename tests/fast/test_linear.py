@@ -50,3 +50,11 @@ def test_gradient_of_dropout_has_the_same_mask(device: torch.device) -> None:
     (grad,) = torch.autograd.grad(result.sum(), ones)
     assert torch.equal(result, grad)
     assert set(result.flatten().tolist()) == {0.0, 2.0}
+
+
+def test_a_row_has_the_mask_of_its_place_in_the_batch(device: torch.device) -> None:
+    ones = torch.ones(20, 50, device=device)
+    whole = dropped(ones, 0.5, torch.tensor([7], device=device), 1)
+    places = torch.tensor([3, 4, 11, 19], device=device)
+    seed = torch.cat([torch.tensor([7], device=device), places])
+    assert torch.equal(dropped(ones[:4], 0.5, seed, 1), whole[places])

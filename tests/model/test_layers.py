@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from alexnet.model import Dropout, set_dropout_generator
+from alexnet.model import Dropout, set_dropout_generator, set_dropout_slots
 from alexnet.model.layers import LocallyConnected2d, LocalResponseNorm, SpatialResponseNorm
 from oracles import naive_net
 from oracles.lively import relative_error
@@ -95,3 +95,22 @@ def test_dropout_masks_follow_the_generator_and_nothing_else() -> None:
 
     assert torch.equal(masked(3), masked(3))
     assert not torch.equal(masked(3), masked(4))
+
+
+def test_parts_of_a_batch_get_the_masks_of_the_whole() -> None:
+    features = torch.ones(10, 12)
+
+    def masked(rows: torch.Tensor | None, units: slice | None = None) -> torch.Tensor:
+        net = nn.Sequential(Dropout(0.5), nn.Identity(), Dropout(0.3))
+        set_dropout_generator(net, torch.Generator().manual_seed(3))
+        set_dropout_slots(net, rows, 10)
+        mine = features if rows is None else features[rows]
+        for layer in net.modules():
+            if isinstance(layer, Dropout) and units is not None:
+                layer.units, layer.width = units, 12
+        result: torch.Tensor = net(mine if units is None else mine[:, units])
+        return result
+
+    whole, rows = masked(None), torch.tensor([2, 3, 7])
+    assert torch.equal(masked(rows), whole[rows])
+    assert torch.equal(masked(rows, slice(4, 9)), whole[rows][:, 4:9])

@@ -16,6 +16,7 @@ from alexnet.data.chance import draws, permutation
 from alexnet.errors import DataError, Terminated, UsageError
 from alexnet.inference.classifier import load
 from alexnet.inference.evaluate import evaluate
+from alexnet.parallel.scheme import Scheme
 from alexnet.train.finetune import finetune, renewed_network
 from alexnet.train.job import Job
 from alexnet.train.loop import fit
@@ -173,13 +174,15 @@ def test_a_head_learns_the_same_from_cached_features_and_from_pictures(
         for first in range(0, len(order), 8):
             chosen, flips = order[first : first + 8], torch.from_numpy(is_mirrored[first : first + 8])
             views = torch.where(flips.view(-1, 1, 1, 1), mirror[chosen], center[chosen])
-            yield Examples(views, torch.from_numpy(material.train.labels[chosen].astype(np.int64)), first + len(chosen))
+            labels = torch.from_numpy(material.train.labels[chosen].astype(np.int64))
+            yield Examples.all(views, labels, first + len(chosen))
 
     plan = Tuner(direct, material, None, ("fc8",), ()).plan()
     stage = plan[0]()
-    module = OnPictures(direct.net.part(upto="fc7").eval(), stage.module)
+    module = OnPictures(direct.net.part(upto="fc7").eval(), stage.scheme.module)
     supply = Supply(len(images), batches, stage.supply.validate)
-    fit(direct, [lambda: Stage("head", 3, module, stage.parameters, frozenset(), supply)])
+    scheme = Scheme(direct.net, module, stage.scheme.parameters)
+    fit(direct, [lambda: Stage("head", 3, scheme, frozenset(), supply)])
 
     torch.testing.assert_close(cached.net.state_dict(), direct.net.state_dict(), rtol=1e-4, atol=1e-6)
 

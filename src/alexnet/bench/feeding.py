@@ -32,7 +32,7 @@ from alexnet.train.pictures import plain_views
 from alexnet.train.recipe import MODERN
 from alexnet.train.reporter import SILENT
 from alexnet.train.signals import StopWish
-from alexnet.train.stage import Batches
+from alexnet.train.stage import Batches, Examples
 
 ROUNDS = 5
 LEAST_STEPS = 3
@@ -125,7 +125,8 @@ def synthetic_step(job: Job) -> Work:
     """A step on the same pictures again and again."""
     images, labels = synthetic(job.net.lineage, job.recipe.batch_size, job.device)
     step = our_step(job.net.lineage, job.recipe.batch_size, job.device)
-    return lambda: step(images, labels, 0.01, 0)
+    examples = Examples.all(images, labels, len(labels))
+    return lambda: step(examples, 0.01, 0)
 
 
 def fed_step(job: Job, batches: Batches) -> Work:
@@ -135,8 +136,7 @@ def fed_step(job: Job, batches: Batches) -> Work:
     stream = (each for epoch in count() for each in batches(epoch, 0) if len(each.labels) == size)
 
     def work() -> None:
-        examples = next(stream)
-        step(examples.inputs, examples.labels, 0.01, 0)
+        step(next(stream), 0.01, 0)
 
     return work
 

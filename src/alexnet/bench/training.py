@@ -12,8 +12,10 @@ from alexnet.bench.peers import PEERS, peer_training
 from alexnet.bench.synthetic import synthetic
 from alexnet.lineages import Lineage, find
 from alexnet.model import AlexNet
+from alexnet.parallel.scheme import Scheme
 from alexnet.train.engine import engine
 from alexnet.train.recipe import MODERN
+from alexnet.train.stage import Examples
 from alexnet.train.step import Step, make_step
 
 
@@ -39,7 +41,8 @@ def bench_train(
 
     def ours() -> Work:
         step = our_step(table, batch_size, device)
-        return lambda: step(images, labels, 0.01, 0)
+        examples = Examples.all(images, labels, batch_size)
+        return lambda: step(examples, 0.01, 0)
 
     others = [(who, lambda who=who: peer_training(who, table, images, labels, precision)) for who in peers]
     floor = floor_ms(table, batch_size, is_training=True) if is_h100(device) else None
@@ -57,7 +60,8 @@ def our_step(lineage: Lineage, batch_size: int, device: torch.device) -> Step:
     """The step of the modern recipe, as `alexnet train` runs it."""
     net = AlexNet(lineage).to(device)
     module = engine(net, "auto").train()
-    return make_step(module, dict(net.named_parameters()), frozenset(), MODERN, batch_size, {})
+    scheme = Scheme(net, module, dict(net.named_parameters()))
+    return make_step(scheme, frozenset(), MODERN, batch_size, {})
 
 
 def is_h100(device: torch.device) -> bool:

@@ -1,10 +1,14 @@
 """The `alexnet` command: a table of commands, each imported when it is called."""
 
+import os
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from alexnet.cli.lazy import LazyGroup
+from alexnet.cli.output import speaks
 from alexnet.errors import AlexNetError
 
 # command -> (module that holds its `app`, line in `alexnet --help`)
@@ -33,7 +37,8 @@ class Commands(LazyGroup):
         try:
             return super().invoke(ctx)
         except AlexNetError as error:
-            typer.echo(f"Error: {error}", err=True)
+            if str(error):
+                typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             typer.echo("Interrupted.", err=True)
@@ -72,4 +77,6 @@ def root(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if not speaks():  # of several processes the first speaks, even of a mistyped flag
+        sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     app()

@@ -5,7 +5,7 @@ each picture of a batch carries its own.
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -37,6 +37,7 @@ class Batch:
         indices: (B,) which picture of the source.
         positions: (B,) place of each in the epoch's order.
         start: position of the batch's first slot, readable or not.
+        slots: of the whole batch, readable or not, whoever reads them.
     """
 
     images: Tensor
@@ -44,6 +45,7 @@ class Batch:
     indices: np.ndarray
     positions: np.ndarray
     start: int
+    slots: int
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -69,6 +71,16 @@ class Skips:
         if len(self) > quota:
             raise self.too_many(f"more than {quota} of {of} pictures could not be read")
 
+    def join(self, others: Iterable[Mapping[str, str]], of: int) -> None:
+        """Add what other processes could not read, of an order of `of`.
+
+        Raises:
+            TooManyUnreadable: see `add`.
+        """
+        for reasons in others:
+            for name, reason in reasons.items():
+                self.add(name, reason, of)
+
     def too_many(self, what: str) -> TooManyUnreadable:
         """The error to raise, with the first reasons."""
         first = "".join(f"\n  {reason}" for reason in list(self.reasons.values())[:3])
@@ -84,10 +96,12 @@ def batches(
     workers: int | None = None,
     skips: Skips,
     is_pinned: bool = False,
+    part: tuple[int, int] = (0, 1),
 ) -> Generator[Batch, None, None]:
     """Read `order` in batches, a few ahead of the caller; the same batches whatever `workers` is.
 
-    The last batch may be smaller, a batch with unreadable pictures is, and one without a readable picture is left out.
+    The last batch may be smaller, a batch with unreadable pictures is, and one without a readable picture is left out;
+    but not a part of one that several processes read together, for the others may have some.
     Leaving the loop early stops the threads; where an exception may keep the generator alive, use `closing`.
 
     Args:
@@ -98,28 +112,41 @@ def batches(
         workers: threads; None is one per processor that this process may use.
         skips: counts the unreadable pictures.
         is_pinned: read into memory that a GPU copies from on its own.
+        part: (rank, size): which of `size` equal parts of each batch to read.
 
     Raises:
         TooManyUnreadable: more bad pictures than the quota of `skips`, or not one good picture in a whole order.
     """
+    _, size = part
     memory = PINNED_PREFETCH_BYTES if is_pinned else PREFETCH_BYTES
-    ahead = min(PREFETCH_BATCHES, max(1, memory // (batch_size * pictures.side**2 * 3)))
+    ahead = min(PREFETCH_BATCHES, max(1, memory // (-(-batch_size // size) * pictures.side**2 * 3)))
     pool = ThreadPoolExecutor(worker_count(workers), thread_name_prefix="alexnet-loader")
     firsts = range(start, len(order), batch_size)
-    begun = (_begin(pool, pictures, order[first : first + batch_size], first, is_pinned) for first in firsts)
+    begun = (_begin(pool, pictures, order[first : first + batch_size], first, part, is_pinned) for first in firsts)
     is_empty = start == 0
     try:
         for reading in _ahead(begun, ahead):
             bad = reading.finish()
             for slot, reason in bad.items():
                 skips.add(pictures.name(int(reading.indices[slot])), reason, of=len(order))
-            if len(bad) < len(reading.indices):
+            if len(bad) < len(reading.indices) or size > 1:
                 is_empty = False
                 yield reading.batch(pictures, bad)
         if is_empty and len(order):
             raise skips.too_many(f"none of {len(order)} pictures could be read")
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def share(count: int, rank: int, size: int) -> slice:
+    """The part of `count` things in a row that `rank` has of `size`; parts differ by one at most."""
+    return slice(count * rank // size, count * (rank + 1) // size)
+
+
+def share_of_batch(count: int, rank: int, size: int) -> slice:
+    """The part of a batch of `count` slots that `rank` has of `size`; slots 2k and 2k + 1 stay together (see `mix`)."""
+    pairs = share((count + 1) // 2, rank, size)
+    return slice(2 * pairs.start, min(2 * pairs.stop, count))
 
 
 def worker_count(workers: int | None) -> int:
@@ -137,9 +164,15 @@ def worker_count(workers: int | None) -> int:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A batch on its way: `tasks` fill `pixels` (B, S, S, 3), each a part that begins at its key."""
+    """A batch on its way: `tasks` fill `pixels` (B, S, S, 3), each a stretch that begins at its key.
 
-    first: int
+    Attributes:
+        start: position of the whole batch, `slots` long; what is read here begins `skipped` after it.
+    """
+
+    start: int
+    slots: int
+    skipped: int
     indices: np.ndarray
     pixels: np.ndarray
     tasks: dict[int, Future[dict[int, str]]]
@@ -156,19 +189,25 @@ class _Reading:
             images=torch.from_numpy(pixels).permute(0, 3, 1, 2),
             labels=torch.from_numpy(pictures.labels[indices].astype(np.int64)),
             indices=indices,
-            positions=self.first + slots,
-            start=self.first,
+            positions=self.start + self.skipped + slots,
+            start=self.start,
+            slots=self.slots,
         )
 
 
-def _begin(pool: ThreadPoolExecutor, pictures: Pictures, indices: np.ndarray, first: int, is_pinned: bool) -> _Reading:
+def _begin(
+    pool: ThreadPoolExecutor, pictures: Pictures, batch: np.ndarray, start: int, part: tuple[int, int], is_pinned: bool
+) -> _Reading:
+    """Begin to read a part of a batch."""
+    mine = share_of_batch(len(batch), *part)
+    indices = batch[mine]
     shape = (len(indices), pictures.side, pictures.side, 3)
     # A numpy array over pinned memory: torch keeps the memory until the copies from it are done.
     pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy() if is_pinned else np.empty(shape, np.uint8)
-    share = RAW_PICTURES_PER_TASK if isinstance(pictures, RawPictures) else PICTURES_PER_TASK
-    parts = [slice(part, part + share) for part in range(0, len(indices), share)]
+    stride = RAW_PICTURES_PER_TASK if isinstance(pictures, RawPictures) else PICTURES_PER_TASK
+    parts = [slice(begin, begin + stride) for begin in range(0, len(indices), stride)]
     tasks = {part.start: pool.submit(_read, pictures, indices[part], pixels[part]) for part in parts}
-    return _Reading(first, indices, pixels, tasks)
+    return _Reading(start, len(batch), mine.start, indices, pixels, tasks)
 
 
 def _read(pictures: Pictures, indices: np.ndarray, pixels: np.ndarray) -> dict[int, str]:

@@ -96,6 +96,8 @@ class ViewCutter:
         assert out.shape == (len(rows), width, side, side), f"{out.shape} for {len(rows)} views"
         if self._colors.device != pictures.device:
             self._colors, self._mean = self._colors.to(pictures.device), self._mean.to(pictures.device)
+        if not len(rows):
+            return out
         augment_kernel.cut[(len(rows) * side, -(-side * width // SIZE))](
             pictures, indices, rows, self._colors, self._mean, out, side, size,
             S=self.side, M=self._mean.shape[-1], STRIDE=blocks.stride, PADDING=blocks.padding,

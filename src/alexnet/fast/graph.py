@@ -3,7 +3,9 @@
 What changes from step to step (pictures, labels, rate, seed) lies in buffers that a replay reads.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,22 @@ from alexnet.fast.optimizer import Update, share_left
 from alexnet.fast.rewrite import FastNet
 
 WARM_UPS = 3
+
+
+class Exchange(Protocol):
+    """Adds up the gradients of several processes within a step. All of them make the same calls, step by step."""
+
+    def arrived(self, name: str, grad: Tensor) -> None:
+        """Take the gradient of a parameter, in the middle of the backward pass."""
+        ...
+
+    def finish(self) -> Mapping[str, Tensor]:
+        """The sums, by the parameter's name; who had no picture has not taken anything."""
+        ...
+
+    def agree(self, is_ready: bool) -> bool:
+        """Whether all processes are ready."""
+        ...
 
 
 class TrainStep:
@@ -26,6 +44,8 @@ class TrainStep:
         updates: how each parameter moves, by name; one that is missing stays as it is.
         batch_size: what the summed loss is divided by.
         clip: norm that a step's gradient is cut down to; 0: never cut.
+        exchange: where the batch is shared with other processes.
+        slots: of this process in a full batch; None: all of `batch_size`.
 
     Attributes:
         velocities: by the parameter's name, float32.
@@ -39,19 +59,27 @@ class TrainStep:
         batch_size: int,
         label_smoothing: float = 0.0,
         clip: float = 0.0,
+        exchange: Exchange | None = None,
+        slots: Sequence[int] | None = None,
     ) -> None:
         self.net, self.batch_size, self.label_smoothing, self.clip = net, batch_size, label_smoothing, clip
+        self.exchange = exchange
+        self.slots = torch.tensor(slots if slots is not None else range(batch_size))
         self.parameters = {name: p for name, p in net.net.named_parameters() if name in updates}
         self.updates = dict(updates)
         self.velocities = {name: torch.zeros_like(parameter) for name, parameter in self.parameters.items()}
         device = next(iter(self.parameters.values())).device
         self.lr = torch.zeros(1, device=device)
-        self.seed = torch.zeros(1, dtype=torch.int64, device=device)
+        self._places = self.slots
+        self.seed = torch.cat([torch.zeros(1, dtype=torch.int64), self.slots]).to(device)
         self._weights = {name: _leaf(p, net.dtype, name in updates) for name, p in net.net.named_parameters()}
+        if exchange is not None:
+            for name in self.parameters:
+                self._weights[name].register_hook(partial(exchange.arrived, name))  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
         self._images = self._labels = self._loss = self.lr
 
-    def __call__(self, images: Tensor, labels: Tensor, lr: float, seed: int) -> Tensor:
+    def __call__(self, images: Tensor, labels: Tensor, lr: float, seed: int, slots: Tensor | None = None) -> Tensor:
         """Move the weights, and return the sum of the losses, (); the next step writes over it.
 
         Args:
@@ -59,13 +87,14 @@ class TrainStep:
                 later batches into the same tensor saves a copy.
             labels: (B,) classes, or (B, K) shares of each class.
             seed: of the dropout masks.
+            slots: (B,) int64 on the CPU, places of the images in the whole batch; None: those of a full batch.
         """
-        if self._graph is None and len(images) == self.batch_size:
+        if self._graph is None and self._may_capture(len(images)):
             self._capture(images, labels)
         self.lr.fill_(lr)
-        self.seed.fill_(seed)
+        seeds = self._seeds(seed, slots, len(images))
         if self._graph is None or images.shape != self._images.shape or labels.shape != self._labels.shape:
-            return self._step(images, labels)
+            return self._step(images, labels, seeds)
         if images is not self._images:
             self._images.copy_(images, non_blocking=True)
         self._labels.copy_(labels, non_blocking=True)
@@ -86,16 +115,43 @@ class TrainStep:
                 if parameter.ndim > 1:
                     self._weights[name].copy_(parameter)
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        logits = self.net.run(images, self._weights, self.seed)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction="sum")
+    def _may_capture(self, count: int) -> bool:
+        is_full = count == len(self.slots)
+        # The warm-up sums gradients too: all processes begin it together, or none.
+        return is_full if self.exchange is None else self.exchange.agree(is_full)
+
+    def _seeds(self, seed: int, slots: Tensor | None, count: int) -> Tensor:
+        """The seed and the places of the images, for a full batch in the buffer that the captured step reads."""
+        places = self.slots[:count] if slots is None else slots
+        if count != len(self.slots):
+            return torch.cat([torch.tensor([seed]), places]).to(self.seed.device)
+        if not torch.equal(places, self._places):
+            self.seed[1:].copy_(places)
+            self._places = places
+        self.seed[:1].fill_(seed)
+        return self.seed
+
+    def _gradients(self, images: Tensor, labels: Tensor, seeds: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The summed loss of these images, and the gradients of the whole batch."""
         leaves = [self._weights[name] for name in self.parameters]
-        grads = torch.autograd.grad(loss / self.batch_size, leaves)
+        if len(images):
+            logits = self.net.run(images, self._weights, seeds)
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction="sum")
+            grads = list(torch.autograd.grad(loss / self.batch_size, leaves))
+        else:  # the last batch of an epoch may be smaller than the team
+            loss, grads = self.lr.new_zeros(()), []
+        if self.exchange is not None:
+            sums = self.exchange.finish()
+            grads = [sums[name] for name in self.parameters]
+        return loss.detach(), grads
+
+    def _step(self, images: Tensor, labels: Tensor, seeds: Tensor) -> Tensor:
+        loss, grads = self._gradients(images, labels, seeds)
         share = share_left(grads, self.clip) if self.clip else None
         for (name, parameter), grad in zip(self.parameters.items(), grads, strict=True):
             copy = self._weights[name].detach() if parameter.ndim > 1 else None
             self.updates[name].apply(parameter.detach(), self.velocities[name], grad, self.lr, copy, share)
-        return loss.detach()
+        return loss
 
     def _capture(self, images: Tensor, labels: Tensor) -> None:
         """Record the step. The warm-up, at a rate of zero and from rest, moves no weight; velocities come back."""
@@ -103,7 +159,9 @@ class TrainStep:
         kept = {name: velocity.clone() for name, velocity in self.velocities.items()}
         for velocity in self.velocities.values():
             velocity.zero_()
-        self._graph, self._loss = capture(lambda: self._step(self._images, self._labels))
+        # Other threads look after the processes' connections meanwhile, which is none of the graph's business.
+        mode = "global" if self.exchange is None else "thread_local"
+        self._graph, self._loss = capture(lambda: self._step(self._images, self._labels, self.seed), mode)
         for name, velocity in self.velocities.items():
             velocity.copy_(kept[name])
 
@@ -127,7 +185,7 @@ class GraphedNet:
         return self._logits
 
 
-def capture(work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+def capture(work: Callable[[], Tensor], mode: str = "global") -> tuple[torch.cuda.CUDAGraph, Tensor]:
     """Run `work` a few times on a side stream, then record it; return the graph and where its result will lie."""
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
@@ -136,7 +194,7 @@ def capture(work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
             work()
         torch.cuda.current_stream().synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=side):
+        with torch.cuda.graph(graph, stream=side, capture_error_mode=mode):
             result = work()
     torch.cuda.current_stream().wait_stream(side)
     return graph, result

@@ -17,7 +17,8 @@ def rectified(features: Tensor, bias: Tensor, p: float, seed: Tensor | None, sal
         features: (B, F), rows close together.
         bias: (F,) float32.
         p: how likely a feature is dropped.
-        seed: (1,) int64 on the device: the mask is a function of it, of `salt` and of the position.
+        seed: (1,) int64 on the device: the mask is a function of it, of `salt` and of the position. Or (1 + B,): the
+            rows' places in a larger batch follow, whose masks they get.
     """
     result: Tensor = _Rectified.apply(features, bias, p, seed, salt)  # type: ignore[no-untyped-call]
     return result
@@ -76,6 +77,7 @@ def _run(features: Tensor, bias: Tensor | None, p: float, seed: Tensor | None, s
     pointwise.rectify[(-(-count // SIZE),)](
         features, features if bias is None else bias, features if seed is None else seed, result,
         count, features.shape[-1],
-        P=p, SALT=salt, RELU=bias is not None, BIAS=bias is not None, DROP=seed is not None, SIZE=SIZE,
+        P=p, SALT=salt, RELU=bias is not None, BIAS=bias is not None, DROP=seed is not None,
+        SLOTS=seed is not None and len(seed) > 1, SIZE=SIZE,
     )  # fmt: skip
     return result

@@ -68,7 +68,8 @@ class FastNet(nn.Module):
         """Return the logits of images with other weights: by name, matrices in `dtype`, biases in float32.
 
         Args:
-            seed: (1,) int64 on the device, of the dropout masks; None: nothing drops out.
+            seed: (1,) int64 on the device, of the dropout masks, or (1 + B,) with the places of the images in a larger
+                batch, see `rectified`; None: nothing drops out.
         """
         maps: tuple[Tensor, ...] = (images,)
         for stage in self.stages:

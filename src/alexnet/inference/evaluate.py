@@ -18,6 +18,7 @@ from alexnet.data.loader import Skips, batches
 from alexnet.data.source import Pictures, open_pictures
 from alexnet.errors import DataError
 from alexnet.inference.classifier import Classifier, load
+from alexnet.parallel.team import ALONE, Team
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -72,6 +73,7 @@ def evaluate(
     batch_size: int = 64,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    team: Team = ALONE,
 ) -> Evaluation:
     """Compare the network's answers with the labels of `pictures`.
 
@@ -85,6 +87,7 @@ def evaluate(
         batch_size: views in one pass through the network.
         workers: threads that read pictures; None is one per core.
         progress: called with (pictures done, pictures in all).
+        team: shares the pictures; each is looked at once, and every rank gets the figures of all.
 
     Raises:
         DataError: no pictures, pictures without a label, or classes that the network does not know.
@@ -97,28 +100,34 @@ def evaluate(
         pictures = open_pictures(pictures, None, preprocessing.resize, preprocessing.fit)
     count = classifier.pictures_per_pass(views, batch_size)
     targets = torch.from_numpy(_targets(pictures, classifier))  # (N,)
-    metrics = _metrics(classifier.lineage.num_classes, classifier.device)
-    skips, loss, seen = Skips(), 0.0, 0
-    with closing(batches(pictures, np.arange(len(pictures)), count, workers=workers, skips=skips)) as stream:
+    metrics = _metrics(classifier.lineage.num_classes, classifier.device, team)
+    skips, loss, order, part = Skips(), 0.0, np.arange(len(pictures)), (team.rank, team.size)
+    with closing(batches(pictures, order, count * team.size, workers=workers, skips=skips, part=part)) as stream:
         for batch in stream:
-            labels = targets[batch.indices].to(classifier.device)  # (B,)
-            probs = classifier.probs(batch.images, views)  # (B, K)
-            loss += summed_loss(probs, labels)
-            metrics.update(probs, labels)
-            seen += len(labels)
+            if len(batch):
+                labels = targets[batch.indices].to(classifier.device)  # (B,)
+                probs = classifier.probs(batch.images, views)  # (B, K)
+                loss += summed_loss(probs, labels)
+                metrics.update(probs, labels)
             if progress is not None:
-                progress(min(batch.start + count, len(pictures)), len(pictures))
-    return _evaluation(metrics.compute(), classifier, loss / seen, views, skips)
+                progress(batch.start + batch.slots, len(pictures))
+    if not team.is_alone:
+        (loss,) = team.total(loss)
+        skips.join(team.collect(skips.reasons), len(pictures))
+    if len(skips) == len(pictures):
+        raise skips.too_many(f"none of {len(pictures)} pictures could be read")
+    return _evaluation(metrics.compute(), classifier, loss, views, skips)
 
 
-def _metrics(num_classes: int, device: torch.device) -> "MetricCollection":
+def _metrics(num_classes: int, device: torch.device, team: Team) -> "MetricCollection":
     from torchmetrics import Metric, MetricCollection  # a fifth of a second that `predict` need not wait
     from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
+    joined: dict[str, Any] = {"sync_on_compute": not team.is_alone}
     metrics: dict[str, Metric | MetricCollection] = {
-        "top1": MulticlassAccuracy(num_classes, top_k=1, average="micro"),
-        "top5": MulticlassAccuracy(num_classes, top_k=min(5, num_classes), average="micro"),
-        "confusion": MulticlassConfusionMatrix(num_classes),
+        "top1": MulticlassAccuracy(num_classes, top_k=1, average="micro", **joined),
+        "top5": MulticlassAccuracy(num_classes, top_k=min(5, num_classes), average="micro", **joined),
+        "confusion": MulticlassConfusionMatrix(num_classes, **joined),
     }
     return MetricCollection(metrics, compute_groups=False).to(device)
 
@@ -139,7 +148,7 @@ def _evaluation(found: dict[str, Tensor], classifier: Classifier, loss: float, v
         images=count,
         top1_error=wrong["top1"] / count,
         top5_error=wrong["top5"] / count if len(images) > 5 else None,
-        loss=loss,
+        loss=loss / count,
         views=views,
         labels=tuple(classifier.label(index) for index in range(len(images))),
         per_class=tuple(

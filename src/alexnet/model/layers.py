@@ -111,12 +111,18 @@ class LocallyConnected2d(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Inverted dropout whose masks come from a generator that the trainer owns.
+    """Inverted dropout whose masks are a function of a seed, the picture's slot in the step's batch, and the unit.
 
-    With a generator seeded from (seed, step) a run resumes exactly without saving random state.
+    The numbers of a whole step come from a generator that the trainer owns, seeded from (seed, step), so that a run
+    resumes exactly without saving random state. A process that holds some of the pictures, or some of the units, draws
+    all the same and keeps its own: several processes make the masks that one would.
     """
 
     generator: torch.Generator | None = None
+    slots: Tensor | None = None
+    count = 0
+    units: slice | None = None
+    width = 0
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -125,8 +131,16 @@ class Dropout(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return features
-        draws = torch.rand(features.shape, generator=self.generator, device=features.device)
-        return features * (draws >= self.p) / (1 - self.p)
+        return features * (self._draws(features) >= self.p) / (1 - self.p)
+
+    def _draws(self, features: Tensor) -> Tensor:
+        """Uniform numbers of the features' shape: the rows `slots` and the columns `units` of the whole step's."""
+        rows = len(features) if self.slots is None else self.count
+        shape = (rows, *features.shape[1:]) if self.units is None else (rows, self.width)
+        draws = torch.rand(shape, generator=self.generator, device=features.device)
+        if self.slots is not None:
+            draws = draws[self.slots.to(features.device)]
+        return draws if self.units is None else draws[:, self.units]
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -137,3 +151,17 @@ def set_dropout_generator(model: nn.Module, generator: torch.Generator | None) -
     for module in model.modules():
         if isinstance(module, Dropout):
             module.generator = generator
+
+
+def set_dropout_slots(model: nn.Module, slots: Tensor | None, count: int) -> None:
+    """Tell every dropout layer of `model` which slots of a step's batch its rows are.
+
+    Args:
+        model: whose layers are told.
+        slots: (B,) int64, ascending; None: the rows are all there is.
+        count: slots of the whole step, whoever holds them.
+    """
+    is_all = slots is not None and len(slots) == count
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.slots, module.count = None if is_all else slots, count

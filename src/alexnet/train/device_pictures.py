@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alexnet.data.loader import Skips, batches
+from alexnet.data.loader import Skips, batches, share_of_batch
+from alexnet.data.raw_shards import RawPictures
 from alexnet.data.source import Pictures
+from alexnet.parallel.team import ALONE, Team
 
 RESIDENT_SHARE = 0.6  # of the free memory of the GPU: a step of 1024 pictures needs 12 GB beside them
+Part = tuple[int, int]
 DEPTH = 3  # batches on their way to the GPU
 
 
@@ -29,6 +32,8 @@ class Picked:
         labels: (B,) int64, on the CPU.
         positions: (B,) place of each in the epoch's order.
         start: position of the batch's first slot, readable or not.
+        slots: of the whole batch, whoever has them.
+        count: readable pictures of the whole batch.
     """
 
     pictures: Tensor
@@ -36,28 +41,46 @@ class Picked:
     labels: np.ndarray
     positions: np.ndarray
     start: int
+    slots: int
+    count: int
 
 
 class DevicePictures(Protocol):
     """A source of pictures on the GPU."""
 
     def picked(self, order: np.ndarray, batch_size: int, start: int) -> Generator[Picked, None, None]:
-        """The batches of an order of indices, from position `start` on."""
+        """This process's part of the batches of an order of indices, from position `start` on."""
         ...
 
 
+def readable(pictures: Pictures, here: int, slots: int, part: Part, team: Team) -> int:
+    """Readable pictures of a whole batch of `slots`, of which `here` are in this process's part."""
+    if part[1] == 1:
+        return here
+    # Of a raw set all can be read, so that nobody needs to be asked.
+    return slots if isinstance(pictures, RawPictures) else int(team.total(here)[0])
+
+
 def device_pictures(
-    pictures: Pictures, device: torch.device, workers: int | None, skips: Skips, progress: Callable[[int, int], None]
+    pictures: Pictures,
+    device: torch.device,
+    workers: int | None,
+    skips: Skips,
+    progress: Callable[[int, int], None],
+    part: Part = (0, 1),
+    team: Team = ALONE,
 ) -> DevicePictures:
     """Hold the pictures on the GPU where they fit beside the training, else stream them.
 
     Args:
+        part: (rank, size) of this process's part of each batch.
+        team: the processes that have the others.
         progress: called with (pictures read, pictures in all) while they are brought there.
     """
     free, _ = torch.cuda.mem_get_info(device)
     if len(pictures) * pictures.side**2 * 3 <= RESIDENT_SHARE * free:
-        return Resident(pictures, device, workers, skips, progress)
-    return Streamed(pictures, device, workers, skips)
+        return Resident(pictures, device, workers, skips, progress, part)
+    return Streamed(pictures, device, workers, skips, part, team)
 
 
 class Resident:
@@ -70,8 +93,9 @@ class Resident:
         workers: int | None,
         skips: Skips,
         progress: Callable[[int, int], None],
+        part: Part = (0, 1),
     ) -> None:
-        count, side = len(pictures), pictures.side
+        count, side, self.part = len(pictures), pictures.side, part
         self.labels = pictures.labels.astype(np.int64)
         self.pixels = torch.empty(count, side, side, 3, dtype=torch.uint8, device=device)
         self.is_readable = np.zeros(count, bool)
@@ -87,26 +111,42 @@ class Resident:
         for first in range(start, len(order), batch_size):
             slots = order[first : first + batch_size]
             known = np.flatnonzero(self.is_readable[slots])
+            count, mine = len(known), share_of_batch(len(slots), *self.part)
+            known = known[(known >= mine.start) & (known < mine.stop)]
             rows = slots[known]
-            if len(rows):
-                yield Picked(self.pixels, rows, self.labels[rows], first + known, first)
+            if count:
+                yield Picked(self.pixels, rows, self.labels[rows], first + known, first, len(slots), count)
 
 
 class Streamed:
     """Pictures copied from pinned memory while the GPU works on those before."""
 
-    def __init__(self, pictures: Pictures, device: torch.device, workers: int | None, skips: Skips) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        device: torch.device,
+        workers: int | None,
+        skips: Skips,
+        part: Part = (0, 1),
+        team: Team = ALONE,
+    ) -> None:
         self.pictures, self.device, self.workers, self.skips = pictures, device, workers, skips
+        self.part, self.team = part, team
 
     def picked(self, order: np.ndarray, batch_size: int, start: int) -> Generator[Picked, None, None]:
-        ring = _Ring((batch_size, self.pictures.side, self.pictures.side, 3), self.device)
+        size = 2 * -(-((batch_size + 1) // 2) // self.part[1])  # the largest part, a pair more than others'
+        ring = _Ring((size, self.pictures.side, self.pictures.side, 3), self.device)
         stream = batches(
-            self.pictures, order, batch_size, start=start, workers=self.workers, skips=self.skips, is_pinned=True
-        )
+            self.pictures, order, batch_size,
+            start=start, workers=self.workers, skips=self.skips, part=self.part, is_pinned=True,
+        )  # fmt: skip
         with closing(stream):
             for batch in stream:
+                count = readable(self.pictures, len(batch), batch.slots, self.part, self.team)
                 pixels = ring.upload(batch.images.permute(0, 2, 3, 1))
-                yield Picked(pixels, np.arange(len(batch)), batch.labels.numpy(), batch.positions, batch.start)
+                labels, rows = batch.labels.numpy(), np.arange(len(batch))
+                if count:
+                    yield Picked(pixels, rows, labels, batch.positions, batch.start, batch.slots, count)
                 ring.release()
 
 

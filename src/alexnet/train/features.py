@@ -136,7 +136,7 @@ def feature_batches(features: Features, seed: int, batch_size: int, flip: bool, 
             mirror = draws(seed, epoch, first, len(chosen), DRAWS_PER_PICTURE)[:, MIRROR] < 0.5
             view = (mirror & flip).astype(np.int64)
             labels = torch.from_numpy(features.labels[chosen]).to(device)
-            yield Examples(_tensor(features.rows[chosen, view], device), labels, first + len(chosen))
+            yield Examples.all(_tensor(features.rows[chosen, view], device), labels, first + len(chosen))
 
     return of
 

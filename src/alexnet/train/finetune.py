@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from alexnet import weights
+from alexnet.errors import UsageError
 from alexnet.inference.device import resolve_device
 from alexnet.lineages import Lineage, vary
 from alexnet.lineages.spec import Conv, Linear, Local
@@ -53,6 +54,11 @@ def finetune(
         Stopped: a signal came; the message says how to go on.
     """
     with launch("finetune", folder, output, resume, _absolute(settings)) as launched:
+        if not launched.team.is_alone:
+            raise UsageError(
+                f"torchrun started {launched.team.size} processes, and `alexnet finetune` works in one: its features "
+                "are computed once and its epochs take seconds. Start it without torchrun."
+            )
         tuner = _prepare(launched, reporter)
         fit(tuner.job, tuner.plan())
         run = conclude(tuner.job, tuner.material, launched)

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation
 from alexnet.data.chance import draws, permutation
+from alexnet.data.loader import share_of_batch
 from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
 from alexnet.fast import FastNet
 from alexnet.fast.augment import ViewCutter
-from alexnet.train.device_pictures import DevicePictures, Picked, device_pictures
+from alexnet.parallel.scheme import Scheme
+from alexnet.train.device_pictures import DevicePictures, Part, Picked, device_pictures
 from alexnet.train.job import Job
 from alexnet.train.mixing import drawn_mixture, shared_labels
 from alexnet.train.stage import Batches, Examples
@@ -25,7 +27,7 @@ def fused_views(
     pictures: Pictures,
     augmentation: Augmentation,
     statistics: Statistics | None,
-    module: FastNet,
+    scheme: Scheme,
     progress: Callable[[int, int], None],
 ) -> Batches | None:
     """The examples of `plain_views`, made on the GPU; None where the network or the pictures do not allow it.
@@ -33,18 +35,26 @@ def fused_views(
     Args:
         progress: called with (pictures done, pictures in all) where they are all brought to the GPU first.
     """
+    module = scheme.module
+    assert isinstance(module, FastNet)
     if module.blocks is None or not ViewCutter.fits(job.preprocessing, pictures.side):
         return None
     cutter = ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
-    bring = partial(device_pictures, pictures, job.device, job.recipe.workers or None, job.skips, progress)
-    return FusedViews(job, len(pictures), cutter, bring)
+    bring = partial(
+        device_pictures, pictures, job.device, job.recipe.workers or None, job.skips, progress, scheme.part, job.team
+    )
+    return FusedViews(job, len(pictures), cutter, bring, scheme.part)
 
 
 class FusedViews:
     """Makes the examples of an epoch; `bring` makes the source when the first epoch begins."""
 
-    def __init__(self, job: Job, count: int, cutter: ViewCutter, bring: Callable[[], DevicePictures]) -> None:
+    def __init__(
+        self, job: Job, count: int, cutter: ViewCutter, bring: Callable[[], DevicePictures], part: Part = (0, 1)
+    ) -> None:
         self.job, self.count, self.cutter, self.bring = job, count, cutter, bring
+        mine = share_of_batch(job.recipe.batch_size, *part)
+        self._full = mine.stop - mine.start
         self._source: DevicePictures | None = None
         self._views: Tensor | None = None  # of every full batch: the captured step reads them there
 
@@ -59,12 +69,13 @@ class FusedViews:
                 chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
                 mixed = drawn_mixture(job, epoch, batch.start, batch.positions)
                 labels = shared_labels(job, upload(batch.labels, job.device), mixed)
-                upto = min(batch.start + recipe.batch_size, count)
-                yield Examples(self._cut(batch, self.cutter.rows(chances, mixed), mixed is not None), labels, upto)
+                views = self._cut(batch, self.cutter.rows(chances, mixed), mixed is not None)
+                places, upto = torch.from_numpy(batch.positions - batch.start), batch.start + batch.slots
+                yield Examples(views, labels, upto, places, batch.slots, batch.count)
 
     def _cut(self, batch: Picked, settings: np.ndarray, is_mixed: bool) -> Tensor:
         rows, on_device = upload(batch.rows, self.job.device), upload(settings, self.job.device)
-        is_full = len(batch.rows) == self.job.recipe.batch_size
+        is_full = len(batch.rows) == self._full
         out = self._views if is_full else None
         views = self.cutter.cut(batch.pictures, rows, on_device, out, is_mixed=is_mixed)
         if is_full:

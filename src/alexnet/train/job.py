@@ -10,6 +10,7 @@ from alexnet.data.loader import Skips
 from alexnet.data.preprocess import Preprocessing
 from alexnet.inference.classifier import Classifier
 from alexnet.model import AlexNet
+from alexnet.parallel.team import ALONE, Team
 from alexnet.train.recipe import Recipe
 from alexnet.train.reporter import Reporter
 from alexnet.train.signals import StopWish
@@ -26,6 +27,7 @@ class Job:
         labels: names of the classes.
         provenance: what the weights' card says about where they come from.
         resume_command: what goes on with this run.
+        team: the processes that do this job together.
         skips: training pictures that could not be read; a resumed run knows those from before.
     """
 
@@ -39,6 +41,7 @@ class Job:
     reporter: Reporter
     wish: StopWish
     resume_command: str
+    team: Team = ALONE
     skips: Skips = field(default_factory=Skips)
 
     def weights(self, **measured: object) -> Weights:
@@ -65,10 +68,11 @@ class Job:
             raise self.wish.error(f"Stopped by {self.wish.asked.name}. Go on with:\n  {self.resume_command}")
 
     def meter(self, task: str, save: Callable[[], object] = lambda: None) -> Callable[[int, int], None]:
-        """A function of (done, total) that reports a task's progress and lets a signal end it."""
+        """A function of (done, total) that reports a task's progress and lets a signal end it; a team ends it first."""
 
         def advance(done: int, total: int) -> None:
             self.reporter.progress(task, done, total)
-            self.stop_if_asked(save)
+            if self.team.is_alone:
+                self.stop_if_asked(save)
 
         return advance

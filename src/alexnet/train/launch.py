@@ -1,13 +1,16 @@
 """What `train` and `finetune` do alike: from the caller's words to a run folder that is ours and a job to do."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from alexnet import __version__
+from alexnet.errors import RunError
+from alexnet.parallel.launch import gathered
+from alexnet.parallel.team import Team
 from alexnet.train.folder import SETTINGS, command_line, merge_settings, open_run, write_environment, write_settings
 from alexnet.train.recipe import Command, Recipe
 from alexnet.train.settings import check
@@ -22,6 +25,7 @@ class Launch:
         settings: those given now and, in a resumed run, those recorded.
         wish: whether a signal has asked the run to stop.
         resume_command: what goes on with the run.
+        team: the processes that own it together.
     """
 
     command: Command
@@ -30,6 +34,7 @@ class Launch:
     settings: dict[str, Any]
     wish: StopWish
     resume_command: str
+    team: Team
 
 
 @contextmanager
@@ -51,11 +56,23 @@ def launch(
     """
     check(settings, command)
     source = Path(data).expanduser().resolve()
-    folder = Path(output).expanduser() if output is not None else _unused(source, resume)
-    with open_run(folder, resume), stop_signals() as wish:
-        merged = merge_settings(folder, source, settings, command)
-        again = f"alexnet {command} {quote(str(data))} -o {quote(str(folder))} --resume"
-        yield Launch(command, source, folder, merged, wish, again)
+    with gathered() as team, stop_signals() as wish:
+        resume = resume or team.restarts > 0  # torchrun starts all ranks anew after a failure, by the same command
+        folder = Path(output).expanduser() if output is not None else _unused(source, resume)
+        with _owned(folder, resume, team):
+            merged = merge_settings(folder, source, settings, command)
+            again = f"alexnet {command} {quote(str(data))} -o {quote(str(folder))} --resume"
+            yield Launch(command, source, folder, merged, wish, again, team)
+
+
+@contextmanager
+def _owned(folder: Path, resume: bool, team: Team) -> Iterator[None]:
+    """Rank 0 owns the run folder, for all ranks, while the block runs."""
+    with open_run(folder, resume) if team.speaks else nullcontext():
+        team.wait()
+        if not folder.is_dir():
+            raise RunError(f"rank {team.rank} does not see {folder}. Give an -o on a disk that all machines share.")
+        yield
 
 
 def _unused(source: Path, resume: bool) -> Path:
@@ -71,6 +88,8 @@ def _numbered(name: str, number: int) -> Path:
 
 def record(launched: Launch, recipe: Recipe, device: object) -> None:
     """Write down what the run is; from here on it can be resumed."""
+    if not launched.team.speaks:
+        return
     write_environment(launched.folder, device)
     write_settings(launched.folder, launched.data, recipe, launched.command)
 

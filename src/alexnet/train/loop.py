@@ -6,13 +6,14 @@ augmentation and dropout are functions of (seed, epoch, position) and (seed, ste
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 
 from torch import Tensor
 
 from alexnet.train.cursor import Cursor
 from alexnet.train.heap import keep_freed_memory
 from alexnet.train.job import Job
-from alexnet.train.metrics import MetricsLog
+from alexnet.train.metrics import MetricsLog, NoLog
 from alexnet.train.stage import Stage
 from alexnet.train.worker import Worker
 from alexnet.weights.checkpoint import latest, read_checkpoint
@@ -33,16 +34,23 @@ def fit(job: Job, plan: Sequence[Callable[[], Stage]]) -> Cursor:
     if job.device.type == "cpu":
         keep_freed_memory()
     cursor, saved = _restore(job)
-    with closing(MetricsLog(job.folder, keep=cursor.rows)) as log:
+    with closing(MetricsLog(job.folder, cursor.rows) if job.team.speaks else NoLog()) as log:
         while cursor.stage < len(plan):
             Worker(job, plan[cursor.stage](), cursor, log, saved).run()
             saved = {}
     return cursor
 
 
+def _latest(job: Job) -> Path | None:
+    """The checkpoint that rank 0 finds, for all ranks."""
+    found = latest(job.folder, job.reporter.warn) if job.team.speaks else None
+    (name, *_) = job.team.collect(str(found) if found else None)
+    return Path(name) if name else None
+
+
 def _restore(job: Job) -> tuple[Cursor, dict[str, Tensor]]:
     """The cursor and the velocities of the latest checkpoint; its weights go into the network."""
-    folder = latest(job.folder, job.reporter.warn)
+    folder = _latest(job)
     if folder is None:
         return Cursor(), {}
     checkpoint = read_checkpoint(folder)

@@ -22,7 +22,17 @@ COLUMNS = (
 JSONL, CSV = "metrics.jsonl", "metrics.csv"
 
 
-class MetricsLog:
+class NoLog:
+    """What the other ranks of a team write to: nothing."""
+
+    def append(self, row: Mapping[str, Any]) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class MetricsLog(NoLog):
     """The open files of a run's figures.
 
     Args:

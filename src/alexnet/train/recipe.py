@@ -90,6 +90,13 @@ class Recipe:
     precision: Literal["auto", "float32", "bfloat16"] = _setting(
         "auto", "of a step's arithmetic; weights stay in float32; auto: bfloat16 where the GPU kernels run", TRAIN
     )
+    parallel: Literal["auto", "ddp", "hybrid", "towers"] = _setting(
+        "auto", "how several processes share the work (under torchrun): auto chooses and says why", TRAIN
+    )
+    wire: Literal["auto", "float32", "bfloat16"] = _setting(
+        "auto", "what gradients travel as between processes; auto: as they were computed", TRAIN
+    )
+    shard_optimizer: bool = _setting(False, "ddp: each process moves its own part of the weights", TRAIN)
     log_steps: int = _setting(50, "steps between two lines of metrics.jsonl", least=1)
     checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints; 0: not by the clock", least=0)
     checkpoint_steps: int = _setting(0, "steps between two checkpoints; 0: not by steps", least=0)
@@ -117,9 +124,19 @@ PAPER_DECIDES = frozenset({
 })  # fmt: skip
 COUNT_DECIDES = frozenset(("epochs", "head_epochs", "batch_size"))
 
-# What a resumed run may be told anew: nothing here changes the weights.
+# What a resumed run may be told anew: nothing here changes the weights, but by how sums are rounded.
 FREE_ON_RESUME = frozenset(
-    ("workers", "device", "log_steps", "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints")
+    (
+        "workers",
+        "device",
+        "parallel",
+        "wire",
+        "shard_optimizer",
+        "log_steps",
+        "checkpoint_minutes",
+        "checkpoint_steps",
+        "keep_checkpoints",
+    )
 )
 
 

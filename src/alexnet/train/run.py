@@ -49,6 +49,7 @@ class Run:
 def conclude(job: Job, material: Material, launched: Launch) -> Run:
     """Evaluate the best weights, write report.html, and say what to do with the result."""
     best = job.folder / BEST
+    job.team.wait()  # for rank 0 to have written them
     classifier = Classifier.of(load(best), job.device, str(best))
     evaluation = evaluate(
         classifier,
@@ -56,9 +57,11 @@ def conclude(job: Job, material: Material, launched: Launch) -> Run:
         views=job.recipe.views,
         workers=job.recipe.workers or None,
         progress=job.meter("evaluation of the best epoch"),
+        team=job.team,
     )
     rows = read_metrics(job.folder)
-    _report(job, classifier, evaluation, rows, f"{launched.data.name}: {job.folder.name}")
+    if job.team.speaks:
+        _report(job, classifier, evaluation, rows, f"{launched.data.name}: {job.folder.name}")
     splits = job.folder / SPLITS
     data = splits if splits.exists() else launched.data
     return Run(job.folder, best, evaluation, tuple(rows), next_steps(job.folder, data))

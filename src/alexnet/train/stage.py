@@ -6,7 +6,9 @@ B examples of a batch.
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from alexnet.parallel.scheme import Scheme
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,22 @@ class Examples:
         inputs: (B, ...), pictures or features.
         labels: (B,) int64, or (B, K) shares of the classes.
         upto: position in the epoch's order behind the last of them.
+        slots: (B,) int64, place of each among the slots of the step, whoever holds them; None: all are here.
+        slot_count: slots of the step.
+        count: examples of the step.
     """
 
     inputs: Tensor
     labels: Tensor
     upto: int
+    slots: Tensor | None
+    slot_count: int
+    count: int
+
+    @classmethod
+    def all(cls, inputs: Tensor, labels: Tensor, upto: int) -> "Examples":
+        """A batch that this process has to itself."""
+        return cls(inputs, labels, upto, None, len(labels), len(labels))
 
 
 Batches = Callable[[int, int], Generator[Examples, None, None]]
@@ -58,14 +71,13 @@ class Stage:
     """One part of a run.
 
     Attributes:
-        module: from the inputs of `supply` to logits; its layers are those of the network.
-        parameters: what is trained, by name.
+        scheme: the part of the network that goes from the inputs of `supply` to logits, what of it is trained, and how
+            the work is shared out.
         deep: names among them that move at `deep_lr` times the rate.
     """
 
     name: str
     epochs: int
-    module: nn.Module
-    parameters: dict[str, nn.Parameter]
+    scheme: Scheme
     deep: frozenset[str]
     supply: Supply

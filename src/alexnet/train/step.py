@@ -7,99 +7,88 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from alexnet.fast import FastNet
-from alexnet.model import set_dropout_generator
+from alexnet.parallel.scheme import Scheme
 from alexnet.train.fused import FusedStep
 from alexnet.train.initial import mixed
 from alexnet.train.optimizer import make_optimizer, restore_velocities, set_lr, velocities
 from alexnet.train.recipe import Recipe
+from alexnet.train.stage import Examples
 
 
 class Step(Protocol):
     """Moves the weights along the gradient of one batch."""
 
-    def __call__(self, inputs: Tensor, labels: Tensor, lr: float, seed: int) -> Tensor:
-        """Return the sum of the batch's losses, (), detached.
+    def __call__(self, examples: Examples, lr: float, seed: int) -> Tensor:
+        """Return the sum of the batch's losses, (), detached; where several processes share the batch, a part of it.
 
         The gradient is the sum over the batch divided by a full batch's size: in a last batch of fewer pictures each
         still weighs as much as any other.
 
         Args:
-            inputs: (B, ...), what the module takes.
-            labels: (B,) int64, or (B, K) shares of the classes.
+            examples: what this process has of the batch.
             lr: rate of a weight whose factor is 1.
             seed: the dropout masks are a function of it.
         """
         ...
 
     def velocities(self) -> dict[str, Tensor]:
-        """The velocity of each parameter that has one, by name: all that a checkpoint needs beside the weights."""
+        """The velocity of each parameter that has one, by name: all that a checkpoint needs beside the weights.
+
+        A collective: every process of a team calls it.
+        """
         ...
 
 
 def make_step(
-    module: nn.Module,
-    parameters: Mapping[str, nn.Parameter],
-    deep: frozenset[str],
-    recipe: Recipe,
-    batch_size: int,
-    saved: Mapping[str, Tensor],
+    scheme: Scheme, deep: frozenset[str], recipe: Recipe, batch_size: int, saved: Mapping[str, Tensor]
 ) -> Step:
-    """The step for a module in training mode: fused where the module is.
+    """The step for a scheme's module: fused where that is.
 
     Args:
-        module: from inputs to logits (B, K).
-        parameters: what is trained, by name.
+        scheme: what is trained, and how the work is shared out.
         deep: names among them that move at `deep_lr` times the rate.
         recipe: gives the update and its constants.
         batch_size: what the summed loss is divided by.
         saved: velocities to go on with.
     """
-    if isinstance(module, FastNet):
-        return FusedStep(module, parameters, deep, recipe, batch_size, saved)
-    return PlainStep(module, parameters, deep, recipe, batch_size, saved)
+    if isinstance(scheme.module, FastNet):
+        return FusedStep(scheme, deep, recipe, batch_size, saved)
+    return PlainStep(scheme, deep, recipe, batch_size, saved)
 
 
 class PlainStep:
     """Forward, backward and an optimizer of torch's; see `make_step`."""
 
     def __init__(
-        self,
-        module: nn.Module,
-        parameters: Mapping[str, nn.Parameter],
-        deep: frozenset[str],
-        recipe: Recipe,
-        batch_size: int,
-        saved: Mapping[str, Tensor],
+        self, scheme: Scheme, deep: frozenset[str], recipe: Recipe, batch_size: int, saved: Mapping[str, Tensor]
     ) -> None:
-        self.module, self.parameters, self.recipe, self.batch_size = module, parameters, recipe, batch_size
-        self.optimizer = make_optimizer(parameters, recipe, deep)
-        restore_velocities(self.optimizer, parameters, saved)
-        self.generator = Generator(next(iter(parameters.values())).device)
-        set_dropout_generator(module, self.generator)
+        self.scheme, self.recipe, self.batch_size = scheme, recipe, batch_size
+        self.optimizer = make_optimizer(scheme.parameters, recipe, deep)
+        restore_velocities(self.optimizer, scheme.parameters, scheme.own(saved))
 
-    def __call__(self, inputs: Tensor, labels: Tensor, lr: float, seed: int) -> Tensor:
+    def __call__(self, examples: Examples, lr: float, seed: int) -> Tensor:
         set_lr(self.optimizer, lr)
-        self.generator.manual_seed(seed)
+        self.scheme.begin(examples.slots, examples.slot_count, seed)
         return train_step(
-            self.module,
+            self.scheme,
             self.optimizer,
-            inputs,
-            labels,
+            examples.inputs,
+            examples.labels,
             batch_size=self.batch_size,
             label_smoothing=self.recipe.label_smoothing,
             clip=self.recipe.clip,
         )
 
     def velocities(self) -> dict[str, Tensor]:
-        return velocities(self.optimizer, self.parameters)
+        return self.scheme.whole(velocities(self.optimizer, self.scheme.parameters))
 
 
 def train_step(
-    module: nn.Module,
+    scheme: Scheme,
     optimizer: Optimizer,
     inputs: Tensor,
     labels: Tensor,
@@ -109,14 +98,16 @@ def train_step(
     clip: float,
 ) -> Tensor:
     """Move the weights along the gradient of one batch, and return the sum of its losses, (), detached."""
-    logits = module(inputs)  # (B, K)
-    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
-    optimizer.zero_grad(set_to_none=True)
-    (loss / batch_size).backward()  # type: ignore[no-untyped-call]
+
+    def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
+
+    loss = scheme.gradients(inputs, labels, loss_of, batch_size)
     if clip:
-        nn.utils.clip_grad_norm_((weight for group in optimizer.param_groups for weight in group["params"]), clip)
+        scheme.clip(clip)
     optimizer.step()
-    return loss.detach()
+    scheme.spread()
+    return loss
 
 
 def step_seed(seed: int, step: int) -> int:

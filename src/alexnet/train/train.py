@@ -5,6 +5,8 @@ from pathlib import Path
 from alexnet.data.statistics import Statistics
 from alexnet.inference.device import resolve_device
 from alexnet.lineages import find
+from alexnet.parallel.choose import Options, make_scheme
+from alexnet.parallel.scheme import Scheme
 from alexnet.train.engine import engine
 from alexnet.train.initial import fresh_network
 from alexnet.train.job import Job
@@ -45,7 +47,8 @@ def train(
     """
     with launch("train", data, output, resume, settings) as launched:
         job, material, statistics = _prepare(launched, reporter)
-        fit(job, [lambda: from_scratch(job, material, statistics)])
+        scheme = share_out(job)
+        fit(job, [lambda: from_scratch(job, material, statistics, scheme)])
         return conclude(job, material, launched)
 
 
@@ -53,12 +56,12 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
     """Open the pictures, build the network, and record what the run is."""
     lineage = find(str(launched.settings.get("lineage", Recipe.lineage)))
     recipe = resolve_training(launched.settings, lineage)
-    device = resolve_device(recipe.device)
-    square = lineage.input
-    material = open_material(
-        launched.data, launched.folder, recipe.val_fraction, recipe.seed, square.resize, square.fit
-    )
-    statistics = training_statistics(launched.data, launched.folder, material.train)
+    team = launched.team
+    device = resolve_device(team.device(recipe.device))
+    square, folder = lineage.input, launched.folder
+    with team.first_alone():
+        material = open_material(launched.data, folder, recipe.val_fraction, recipe.seed, square.resize, square.fit)
+        statistics = training_statistics(launched.data, folder, material.train)
     lineage = switched(lineage, recipe, len(material.train.classes))
     job = Job(
         folder=launched.folder,
@@ -69,26 +72,37 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
         labels=material.train.classes,
         preprocessing=preprocessing_of(lineage.input, statistics, recipe.standardize),
         provenance=provenance(launched, recipe),
-        reporter=reporter,
+        reporter=reporter if team.speaks else SILENT,
         wish=launched.wish,
         resume_command=launched.resume_command,
+        team=team,
     )
     record(launched, recipe, device)
-    reporter.say(
+    job.reporter.say(
         f"{lineage.name} from scratch: {len(material.train):,} training and {len(material.val):,} validation pictures "
         f"of {len(job.labels)} classes, on {device}."
     )
     return job, material, statistics
 
 
-def from_scratch(job: Job, material: Material, statistics: Statistics) -> Stage:
+def share_out(job: Job) -> Scheme:
+    """The network in the form in which it trains here, and how the processes of this run share its work."""
+    recipe = job.recipe
+    options = Options(recipe.parallel, recipe.wire, recipe.shard_optimizer)
+    scheme, reason = make_scheme(
+        job.net, job.team, options, recipe.batch_size, lambda net: engine(net, recipe.precision)
+    )
+    if not job.team.is_alone:
+        job.reporter.say(f"{job.team.size} processes, {scheme.name}: {reason}")
+    return scheme
+
+
+def from_scratch(job: Job, material: Material, statistics: Statistics, scheme: Scheme) -> Stage:
     """The one stage of a run from scratch: all of the network, from random views of the pictures."""
-    module = engine(job.net, job.recipe.precision)
     return Stage(
         name="train",
         epochs=job.recipe.epochs,
-        module=module,
-        parameters=dict(job.net.named_parameters()),
+        scheme=scheme,
         deep=frozenset(),
-        supply=picture_supply(job, material, statistics, module),
+        supply=picture_supply(job, material, statistics, scheme),
     )

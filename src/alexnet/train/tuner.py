@@ -11,6 +11,7 @@ from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
 from alexnet.data.views import center_view, ten_views
 from alexnet.inference.layers import at_rest
+from alexnet.parallel.scheme import Scheme
 from alexnet.train.features import (
     FOLDER,
     Features,
@@ -58,8 +59,7 @@ class Tuner:
         return Stage(
             name=name,
             epochs=epochs,
-            module=module,
-            parameters=parameters,
+            scheme=Scheme(net, module, parameters),
             deep=frozenset(key for key in parameters if key.split(".")[0] in deep),
             supply=self._supply(cut, module),
         )
@@ -67,7 +67,7 @@ class Tuner:
     def _supply(self, cut: str | None, module: nn.Module) -> Supply:
         job = self.job
         if cut is None:
-            return picture_supply(job, self.material, self.statistics, module)
+            return picture_supply(job, self.material, self.statistics, Scheme(job.net, module, {}))
         train, val = self._features("train", cut), self._features("val", cut)
 
         def validate(progress: Progress) -> Scores:

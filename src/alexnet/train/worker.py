@@ -1,5 +1,6 @@
 """One stage at work: step, log, validate, keep the best, and be able to stop and go on anywhere."""
 
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -9,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from alexnet.parallel.pulse import Pulse
 from alexnet.train.cursor import Best, Cursor
 from alexnet.train.job import Job
-from alexnet.train.metrics import MetricsLog
+from alexnet.train.metrics import NoLog
 from alexnet.train.schedule import rate
 from alexnet.train.stage import Examples, Stage
 from alexnet.train.step import make_step, step_seed
@@ -23,17 +25,20 @@ from alexnet.weights.checkpoint import prune, step_folder, write_checkpoint
 class Worker:
     """Trains one stage from where `cursor` stands, and moves the cursor along.
 
+    In a team every rank has a worker, whose cursors move alike; rank 0 alone writes.
+
     Args:
         saved: velocities of a checkpoint within this stage; empty at its start.
     """
 
-    def __init__(self, job: Job, stage: Stage, cursor: Cursor, log: MetricsLog, saved: Mapping[str, Tensor]) -> None:
+    def __init__(self, job: Job, stage: Stage, cursor: Cursor, log: NoLog, saved: Mapping[str, Tensor]) -> None:
         self.job, self.stage, self.cursor, self.log = job, stage, cursor, log
-        self.recipe = job.recipe
+        self.recipe, self.team, self.scheme = job.recipe, job.team, stage.scheme
+        self.pulse = Pulse(job.team)
         batch_size = min(self.recipe.batch_size, stage.supply.count)
-        self.step = make_step(stage.module, stage.parameters, stage.deep, self.recipe, batch_size, saved)
-        # Summed where it is made: to read it is to wait for the device.
-        self.window_loss = torch.tensor(cursor.window_loss, device=job.device)
+        self.step = make_step(stage.scheme, stage.deep, self.recipe, batch_size, saved)
+        # Summed where it is made, of this rank's pictures: to read it is to wait for the device.
+        self.window_loss = torch.tensor(cursor.window_loss if self.team.speaks else 0.0, device=job.device)
         self.steps_per_epoch = -(-stage.supply.count // self.recipe.batch_size)
         self.note, self.images_per_s = "", 0.0
         self.checkpoint: Path | None = None
@@ -53,8 +58,8 @@ class Worker:
     def _prepare(self) -> None:
         """Let only the stage's parameters move, and only its part of the network drop out."""
         self.job.net.requires_grad_(False).eval()
-        self.stage.module.train()
-        for parameter in self.stage.parameters.values():
+        self.scheme.module.train()
+        for parameter in self.scheme.learners():
             parameter.requires_grad_(True)
 
     def _train_epoch(self) -> None:
@@ -73,6 +78,8 @@ class Worker:
         self._warn_of_skips()
 
     def _warn_of_skips(self) -> None:
+        if not self.team.is_alone:
+            self.job.skips.join(self.team.collect(self.job.skips.reasons), self.stage.supply.count)
         reasons, known = self.job.skips.reasons, self.cursor.skipped
         if len(reasons) > len(known):
             first = next(reason for name, reason in reasons.items() if name not in known)
@@ -82,24 +89,27 @@ class Worker:
     def _step(self, examples: Examples) -> None:
         cursor = self.cursor
         cursor.lr = rate(self.recipe, cursor.stage_step, self.steps_per_epoch, self.stage.epochs, cursor.plateau)
-        seed = step_seed(self.recipe.seed, cursor.step)
-        self.window_loss += self.step(examples.inputs, examples.labels, cursor.lr, seed)
+        self.window_loss += self.step(examples, cursor.lr, step_seed(self.recipe.seed, cursor.step))
         cursor.step += 1
         cursor.stage_step += 1
         cursor.position = examples.upto
         cursor.window_steps += 1
-        cursor.window_pictures += len(examples.labels)
+        cursor.window_pictures += examples.count
 
     def _after_step(self) -> None:
         if self.cursor.step % self.recipe.log_steps == 0:
             self._write_row(event="step", train_loss=self._close_window(), images_per_s=self.images_per_s)
-        if self._is_checkpoint_due():
+        wish = self.job.wish
+        asked, is_late = self.pulse.ask(int(wish.asked or 0), int(self._is_checkpoint_late()))
+        if is_late or self._is_checkpoint_due():
             self._save_here()
-        self.job.stop_if_asked(self._save_here)
+        if asked:
+            wish.asked = signal.Signals(asked)  # of another rank, perhaps
+            self.job.stop_if_asked(self._save_here)
 
     def _close_window(self) -> float:
         """Return the mean loss of the pictures since the last row, after a look at it, and start anew."""
-        cursor, total = self.cursor, float(self.window_loss)
+        cursor, total = self.cursor, float(self.team.sum(self.window_loss))
         mean = total / cursor.window_pictures
         require_finite(mean, cursor.step, cursor.lr, self.checkpoint)
         cursor.watch = cursor.watch.after(total, cursor.window_pictures, cursor.window_steps, len(self.job.labels))
@@ -119,6 +129,7 @@ class Worker:
 
     def _validate(self) -> None:
         cursor, recipe = self.cursor, self.recipe
+        self.scheme.assemble()
         scores = self.stage.supply.validate(self.job.meter("validation", self._save_here))
         row = self._write_row(
             event="epoch",
@@ -134,7 +145,8 @@ class Worker:
         if best.beats(cursor.best):
             cursor.best = best
             measured = {"top1_error": scores.top1_error, "top5_error": scores.top5_error, "epoch": best.epoch}
-            save(self.job.weights(**measured), self.job.folder / "best")
+            if self.team.speaks:
+                save(self.job.weights(**measured), self.job.folder / "best")
 
     def _write_row(self, **figures: object) -> dict[str, object]:
         now = time.monotonic()
@@ -154,9 +166,12 @@ class Worker:
         return row
 
     def _is_checkpoint_due(self) -> bool:
-        every, minutes = self.recipe.checkpoint_steps, self.recipe.checkpoint_minutes
-        is_late = minutes > 0 and time.monotonic() - self.saved_at >= 60 * minutes
-        return is_late or (every > 0 and self.cursor.step % every == 0)
+        every = self.recipe.checkpoint_steps
+        return every > 0 and self.cursor.step % every == 0
+
+    def _is_checkpoint_late(self) -> bool:
+        minutes = self.recipe.checkpoint_minutes
+        return minutes > 0 and time.monotonic() - self.saved_at >= 60 * minutes
 
     def _save_here(self) -> None:
         """Write a checkpoint within the stage."""
@@ -164,10 +179,12 @@ class Worker:
 
     def _save(self, optimizer_tensors: Mapping[str, Tensor]) -> None:
         cursor = self.cursor
-        cursor.window_loss = float(self.window_loss)
+        cursor.window_loss = float(self.team.sum(self.window_loss.clone()))
         require_finite(cursor.window_loss, cursor.step, cursor.lr, self.checkpoint)
-        self.log.sync()
-        folder = step_folder(self.job.folder, cursor.step)
-        self.checkpoint = write_checkpoint(folder, self.job.weights(), optimizer_tensors, cursor.to_json())
-        prune(self.job.folder, self.recipe.keep_checkpoints)
+        self.scheme.assemble()
+        self.checkpoint = step_folder(self.job.folder, cursor.step)
+        if self.team.speaks:
+            self.log.sync()
+            write_checkpoint(self.checkpoint, self.job.weights(), optimizer_tensors, cursor.to_json())
+            prune(self.job.folder, self.recipe.keep_checkpoints)
         self.saved_at = time.monotonic()

@@ -1,0 +1,1 @@
+"""The same network on several processes: whole copies, towers, or split fully connected layers."""

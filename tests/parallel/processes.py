@@ -1,0 +1,50 @@
+"""Real processes that meet over gloo on this machine, and what each of them found."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import multiprocessing
+
+from alexnet.parallel.team import Team
+
+
+def together(size: int, work: Callable[..., Any], *args: Any) -> list[Any]:
+    """What `work(team, *args)` returned on each of `size` ranks; anything that torch can save."""
+    with TemporaryDirectory() as folder:
+        context = multiprocessing.get_context("forkserver")  # it imports torch once, for all that it starts
+        context.set_forkserver_preload(["alexnet.train.train"])
+        port = free_port()
+        processes = [
+            context.Process(target=_member, args=(rank, size, port, Path(folder), work, args)) for rank in range(size)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=120)
+            if process.is_alive():
+                process.kill()
+        assert [process.exitcode for process in processes] == [0] * size
+        return [torch.load(Path(folder, str(rank)), weights_only=False) for rank in range(size)]
+
+
+def _member(rank: int, size: int, port: int, folder: Path, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
+    torch.set_num_threads(1)
+    address = f"tcp://127.0.0.1:{port}"
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
+    try:
+        torch.save(work(Team(rank, size, rank), *args), folder / str(rank))
+    finally:
+        dist.destroy_process_group()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
