@@ -35,7 +35,8 @@ class LocalResponseNorm(nn.Module):
         self.size, self.alpha, self.beta, self.k, self.groups = size, alpha, beta, k, groups
 
     def forward(self, images: Tensor) -> Tensor:
-        towers = images.reshape(len(images), self.groups, -1, *images.shape[2:])  # (B, G, C/G, H, W)
+        count, channels, *sides = images.shape
+        towers = images.reshape(count, self.groups, channels // self.groups, *sides)  # (B, G, C/G, H, W)
         energy = windowed_sum(towers.square(), self.size, dim=2)
         return (towers * (self.k + self.alpha / self.size * energy).pow(-self.beta)).reshape(images.shape)
 

@@ -9,8 +9,10 @@ from torch import nn
 
 from alexnet.model import AlexNet
 from alexnet.parallel.ddp import DataParallel, ShardedDataParallel
+from alexnet.parallel.hybrid import Hybrid, Turns
 from alexnet.parallel.scheme import Scheme
 from alexnet.parallel.team import Team
+from alexnet.parallel.towers import Towers
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,13 @@ class Options:
     Attributes:
         wire: what gradients travel as between processes; auto: as they were computed.
         is_sharded: data parallel, each process moving its own part of the weights.
+        turns: hybrid, how features come to the fully connected layers.
     """
 
     parallel: Literal["auto", "ddp", "hybrid", "towers"] = "auto"
     wire: Literal["auto", "float32", "bfloat16"] = "auto"
     is_sharded: bool = False
+    turns: Turns = "a"
 
 
 def make_scheme(
@@ -46,6 +50,10 @@ def make_scheme(
     parameters = dict(net.named_parameters())
     if team.is_alone:
         return Scheme(net, engine(net), parameters, team), "there is nobody to share with"
+    if options.parallel == "towers":
+        return Towers(net, team), "as asked"
+    if options.parallel == "hybrid":
+        return Hybrid(net, team, wire=_wire(options, net), turns=options.turns), "as asked"
     if options.is_sharded:
         return ShardedDataParallel(net, net, parameters, team, wire=_wire(options, net)), "as asked"
     module = engine(net)

@@ -1,0 +1,157 @@
+"""One weird trick: convolutions data parallel, fully connected layers model parallel, on any number of processes.
+
+Convolutions have the work and few weights: each rank runs all of them on its share of the pictures, and their gradients
+are summed. Fully connected layers have the weights and little work: each rank holds a part of their units, and gets the
+features of all pictures. How these come is a matter of turns:
+
+    a    all at once
+    b    those of one rank after another's
+    c    a part of every rank's, then the next part: each turn costs every rank the same
+
+While a turn is at work the features of the next are under way. The gradients are those of one process in every case.
+
+Source: Krizhevsky 2014, arXiv 1404.5997, sec. 4.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from alexnet.data.loader import share
+from alexnet.errors import UsageError
+from alexnet.lineages.spec import Linear
+from alexnet.model import AlexNet, set_dropout_slots
+from alexnet.parallel.buckets import Reduction
+from alexnet.parallel.exchange import gather_rows, sum_rows
+from alexnet.parallel.pieces import parts
+from alexnet.parallel.scheme import Loss, Scheme
+from alexnet.parallel.shares import Stretches
+from alexnet.parallel.team import Team
+
+Turns = Literal["a", "b", "c"]
+NO_LABEL = -100  # what cross_entropy passes over
+
+
+class SplitNet(nn.Module):
+    """A network with all of its convolutions and a part of its fully connected units.
+
+    All ranks get the same pictures, (B, C, H, W), and answer the whole network's logits (B, K).
+    """
+
+    def __init__(self, net: AlexNet, team: Team) -> None:
+        super().__init__()
+        names = [name for name, _ in net.named_children()]
+        linear = [layer.name for layer in net.lineage.layers if isinstance(layer, Linear)]
+        if len(linear) < 2:
+            raise UsageError(
+                f"lineage {net.lineage.name} has {len(linear)} fully connected layer, and --parallel hybrid is about "
+                "these. Use --parallel ddp."
+            )
+        first = names.index(linear[0])
+        self.trunk = nn.Sequential(*(net.get_submodule(name) for name in names[:first]))
+        self.head = nn.Sequential()
+        for name, layer in parts(net, names[first:], dict.fromkeys(linear[1:], "whole"), team):
+            self.head.add_module(name, layer)
+        self.train(net.training)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.trunk(images))
+        return logits
+
+
+class Hybrid(Scheme):
+    """Convolutions data parallel, fully connected layers model parallel.
+
+    Args:
+        wire: what the gradients of convolutions travel as, None is as they are.
+        turns: see above.
+    """
+
+    name = "hybrid"
+
+    def __init__(self, net: AlexNet, team: Team, *, wire: torch.dtype | None = None, turns: Turns = "a") -> None:
+        split = SplitNet(net, team)
+        split_parameters = dict(split.head.named_parameters())
+        copied = {name: p for name, p in net.named_parameters() if name not in split_parameters}
+        super().__init__(net, split, copied | split_parameters, team)
+        self.split, self.turns, self.copied = split, turns, copied
+        self.stretches = Stretches.by_rows(
+            {name: p.shape for name, p in net.named_parameters() if name in split_parameters}, team.size
+        )
+        self.reduction = Reduction(copied, team, wire)
+        self.reduction.hook()
+        self._slots: Tensor | None = None
+        self._count = self._seed = 0
+
+    def begin(self, slots: Tensor | None, count: int, seed: int) -> None:
+        super().begin(slots, count, seed)
+        self._slots, self._count, self._seed = slots, count, seed
+
+    def gradients(self, inputs: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> Tensor:
+        for parameter in self.learners():
+            parameter.grad = None
+        features = self.split.trunk(inputs)  # (B, F)
+        grad, loss = self._through_head(features.detach(), labels, loss_of, batch_size)
+        if len(inputs):
+            features.backward(grad)
+        for name, total in self.reduction.finish().items():
+            self.copied[name].grad = total.to(self.copied[name].dtype)
+        return loss if self.team.rank == 0 else loss.new_zeros(())  # all have the whole loss
+
+    def _through_head(self, features: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> tuple[Tensor, Tensor]:
+        """The gradient of this rank's features (B, F), and the summed loss of all; those of units are left there."""
+        shares = [share(self._count, rank, self.team.size) for rank in range(self.team.size)]
+        counts = [part.stop - part.start for part in shares]
+        # A picture that could not be read is a row of zeros without a label: then all ranks know who has how many.
+        mine = self._slots - shares[self.team.rank].start if self._slots is not None else torch.arange(len(features))
+        mine = mine.to(features.device)
+        rows = features.new_zeros((counts[self.team.rank], features.shape[1])).index_copy(0, mine, features)
+        marks = labels.new_full((len(rows),), NO_LABEL).index_copy(0, mine, labels)
+        turns = list(turns_of(self.turns, counts))
+        under_way = [
+            (gather_rows(rows[turn[self.team.rank]], _lengths(turn), self.team),
+             gather_rows(marks[turn[self.team.rank]], _lengths(turn), self.team))
+            for turn in turns
+        ]  # fmt: skip
+        loss, coming = features.new_zeros(()), []
+        for turn, (others, theirs) in zip(turns, under_way, strict=True):
+            self._place(turn, shares)
+            inputs = others().requires_grad_()
+            part = loss_of(self.split.head(inputs), theirs())
+            (part / batch_size).backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+            assert inputs.grad is not None
+            coming.append(sum_rows(inputs.grad, _lengths(turn), self.team))
+        grad = torch.cat([arrived() for arrived in coming])
+        return grad[mine], loss
+
+    def _place(self, turn: Sequence[slice], shares: Sequence[slice]) -> None:
+        """Give the pictures of a turn the masks of their slots."""
+        assert self.generator is not None
+        places = [
+            torch.arange(part.start + rows.start, part.start + rows.stop)
+            for part, rows in zip(shares, turn, strict=True)
+        ]
+        self.generator.manual_seed(self._seed)
+        set_dropout_slots(self.split.head, torch.cat(places), self._count)
+
+
+def turns_of(kind: Turns, counts: Sequence[int]) -> Iterable[list[slice]]:
+    """What each rank's features contribute to each turn; a turn in which nobody has any is left out."""
+    size = len(counts)
+    match kind:
+        case "a":
+            turns = [[slice(0, count) for count in counts]]
+        case "b":
+            turns = [
+                [slice(0, count if rank == turn else 0) for rank, count in enumerate(counts)] for turn in range(size)
+            ]
+        case "c":
+            turns = [[share(count, turn, size) for count in counts] for turn in range(size)]
+    return (turn for turn in turns if any(_lengths(turn)))
+
+
+def _lengths(turn: Sequence[slice]) -> list[int]:
+    return [rows.stop - rows.start for rows in turn]
