@@ -1,6 +1,8 @@
 """Twenty steps of training on noise, with augmentation and dropout, by any scheme or by one process."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from alexnet.train.reporter import SILENT
 from alexnet.train.settings import resolve_training
 from alexnet.train.signals import StopWish
 from alexnet.train.step import step_seed, train_step
+from parallel.processes import together
 
 STEPS = 20
 COUNT, BATCH_SIZE, CLASSES = 33, 10, 5  # the last batch of an epoch has three pictures: fewer than four processes
@@ -37,6 +40,7 @@ class Lesson:
     recipe: str = "modern"
     dtype: torch.dtype = torch.float64
     unreadable: tuple[int, ...] = ()
+    cutmix: float = 0.0
     steps: int = STEPS
 
 
@@ -83,7 +87,14 @@ def statistics() -> Statistics:
 
 def learn(team: Team, lesson: Lesson, options: Options) -> Outcome:
     """Train by a scheme, and return what every rank has in the end."""
-    settings = {"lineage": lesson.lineage, "recipe": lesson.recipe, "batch_size": BATCH_SIZE, "clip": 0.5, "workers": 1}
+    settings = {
+        "lineage": lesson.lineage,
+        "recipe": lesson.recipe,
+        "batch_size": BATCH_SIZE,
+        "clip": 0.5,
+        "workers": 1,
+        "cutmix": lesson.cutmix,
+    }
     lineage = vary(find(lesson.lineage), num_classes=CLASSES, **dict(lesson.changes))
     recipe = resolve_training(settings, lineage)
     net = fresh_network(lineage, recipe).to(lesson.dtype)
@@ -123,6 +134,12 @@ def _outcome(
     return Outcome(weights, {name: tensor.clone() for name, tensor in moved.items()}, losses, logits)
 
 
+def learn_each(team: Team, lesson: Lesson, ways: Sequence[Options]) -> list[Outcome]:
+    """The same by several schemes, one after another."""
+    return [learn(team, lesson, options) for options in ways]
+
+
+@cache
 def alone(lesson: Lesson) -> Outcome:
     """The same by one process."""
     return learn(ALONE, lesson, Options())
@@ -132,6 +149,14 @@ def distance(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
     """The largest difference of any tensor, relative to its largest number."""
     assert found.keys() == expected.keys()
     return max(float((found[key] - expected[key]).abs().max() / expected[key].abs().max()) for key in expected)
+
+
+def assert_each_equals_alone(size: int, lesson: Lesson, ways: Sequence[Options], tolerance: float) -> None:
+    """On every rank each scheme ends where one process does."""
+    expected = alone(lesson)
+    for outcomes in together(size, learn_each, lesson, ways):
+        for found in outcomes:
+            assert_equal(found, expected, tolerance)
 
 
 def assert_equal(found: Outcome, expected: Outcome, tolerance: float) -> None:

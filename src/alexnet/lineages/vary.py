@@ -19,6 +19,7 @@ def vary(
     overlap: bool = True,
     dropout: bool = True,
     groups: bool = True,
+    tower_norms: bool = False,
 ) -> Lineage:
     """Return the lineage with the given switches thrown; defaults change nothing, `changes` lists what did.
 
@@ -31,9 +32,11 @@ def vary(
         overlap: False pools 2x2 at stride 2 in place of 3x3, to maps of equal size (sec. 3.4).
         dropout: False drops it (sec. 4.2).
         groups: False lets every kernel see every channel (sec. 3.5).
+        tower_norms: True keeps the windows of response norms inside the towers, where there are any, as Krizhevsky's
+            program did (`chm`); two processes then need not talk there.
 
     Raises:
-        UsageError: a value that no network can have.
+        UsageError: a value that no network can have, or towers asked for where there are none.
     """
     _check(num_classes, in_channels, activation)
     rows = lineage.layers
@@ -45,6 +48,8 @@ def vary(
         rows = tuple(_tiled(row) for row in rows)
     if not groups:
         rows = tuple(_dense(row) for row in rows)
+    if tower_norms:
+        rows = _apart(lineage, rows)
     if num_classes is not None:
         rows = (*rows[:-1], _widened(rows[-1], num_classes))
 
@@ -52,6 +57,7 @@ def vary(
     given = {"num_classes": num_classes, "in_channels": in_channels, "activation": activation}
     changes = dict(lineage.changes)
     changes |= {key: value for key, value in switched.items() if not value}
+    changes |= {"tower_norms": True} if tower_norms else {}
     changes |= {key: value for key, value in given.items() if value is not None}
     return replace(
         lineage,
@@ -74,6 +80,13 @@ def _check(num_classes: int | None, in_channels: int | None, activation: str | N
 def _tiled(row: Layer) -> Layer:
     # Rounded down, 2x2 at stride 2 makes maps as large as 3x3 at stride 2 does: 55 -> 27 -> 13 -> 6.
     return replace(row, kernel_size=2, stride=2, ceil=False) if isinstance(row, Pool) else row
+
+
+def _apart(lineage: Lineage, rows: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    towers = max((row.groups for row in rows if isinstance(row, Conv)), default=1)
+    if towers == 1:
+        raise UsageError(f"lineage {lineage.name} has no towers for its response norms to stay in; drop tower_norms.")
+    return tuple(replace(row, groups=towers) if isinstance(row, Norm) else row for row in rows)
 
 
 def _dense(row: Layer) -> Layer:

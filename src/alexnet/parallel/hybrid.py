@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from alexnet.data.loader import share
+from alexnet.data.loader import share, share_of_batch
 from alexnet.errors import UsageError
 from alexnet.lineages.spec import Linear
 from alexnet.model import AlexNet, set_dropout_slots
@@ -102,13 +102,13 @@ class Hybrid(Scheme):
 
     def _through_head(self, features: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> tuple[Tensor, Tensor]:
         """The gradient of this rank's features (B, F), and the summed loss of all; those of units are left there."""
-        shares = [share(self._count, rank, self.team.size) for rank in range(self.team.size)]
+        shares = [share_of_batch(self._count, rank, self.team.size) for rank in range(self.team.size)]
         counts = [part.stop - part.start for part in shares]
         # A picture that could not be read is a row of zeros without a label: then all ranks know who has how many.
         mine = self._slots - shares[self.team.rank].start if self._slots is not None else torch.arange(len(features))
         mine = mine.to(features.device)
         rows = features.new_zeros((counts[self.team.rank], features.shape[1])).index_copy(0, mine, features)
-        marks = labels.new_full((len(rows),), NO_LABEL).index_copy(0, mine, labels)
+        marks = labels.new_full((len(rows), *labels.shape[1:]), NO_LABEL).index_copy(0, mine, labels)
         turns = list(turns_of(self.turns, counts))
         under_way = [
             (gather_rows(rows[turn[self.team.rank]], _lengths(turn), self.team),
@@ -119,7 +119,7 @@ class Hybrid(Scheme):
         for turn, (others, theirs) in zip(turns, under_way, strict=True):
             self._place(turn, shares)
             inputs = others().requires_grad_()
-            part = loss_of(self.split.head(inputs), theirs())
+            part = _loss_of_labelled(loss_of, self.split.head(inputs), theirs())
             (part / batch_size).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
             assert inputs.grad is not None
@@ -136,6 +136,14 @@ class Hybrid(Scheme):
         ]
         self.generator.manual_seed(self._seed)
         set_dropout_slots(self.split.head, torch.cat(places), self._count)
+
+
+def _loss_of_labelled(loss_of: Loss, logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss of the rows that have a label: a class, or shares of the classes."""
+    if labels.ndim == 1:
+        return loss_of(logits, labels)  # which passes over the others by itself
+    is_known = labels[:, 0] >= 0
+    return loss_of(logits[is_known], labels[is_known])
 
 
 def turns_of(kind: Turns, counts: Sequence[int]) -> Iterable[list[slice]]:

@@ -40,6 +40,7 @@ class Recipe:
     overlap: bool = _setting(True, "keep pooling windows that overlap", TRAIN)
     dropout: bool = _setting(True, "keep dropout", TRAIN)
     groups: bool = _setting(True, "keep the two towers of grouped convolutions", TRAIN)
+    tower_norms: bool = _setting(False, "keep the windows of response norms inside the towers", TRAIN)
 
     weights: str = _setting("", "trained network to start from: name, file or run folder", FINETUNE)
     skip: tuple[str, ...] = _setting((), "layers that start anew; the head does whenever the classes differ", FINETUNE)
@@ -96,6 +97,11 @@ class Recipe:
     wire: Literal["auto", "float32", "bfloat16"] = _setting(
         "auto", "what gradients travel as between processes; auto: as they were computed", TRAIN
     )
+    turns: Literal["a", "b", "c"] = _setting(
+        "a",
+        "hybrid: features come to the fully connected layers all at once, process by process, or in equal parts",
+        TRAIN,
+    )
     shard_optimizer: bool = _setting(False, "ddp: each process moves its own part of the weights", TRAIN)
     log_steps: int = _setting(50, "steps between two lines of metrics.jsonl", least=1)
     checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints; 0: not by the clock", least=0)
@@ -131,6 +137,7 @@ FREE_ON_RESUME = frozenset(
         "device",
         "parallel",
         "wire",
+        "turns",
         "shard_optimizer",
         "log_steps",
         "checkpoint_minutes",

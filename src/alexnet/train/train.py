@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from alexnet.data.statistics import Statistics
+from alexnet.errors import UsageError
 from alexnet.inference.device import resolve_device
 from alexnet.lineages import find
 from alexnet.parallel.choose import Options, make_scheme
@@ -88,7 +89,12 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
 def share_out(job: Job) -> Scheme:
     """The network in the form in which it trains here, and how the processes of this run share its work."""
     recipe = job.recipe
-    options = Options(recipe.parallel, recipe.wire, recipe.shard_optimizer)
+    if recipe.cutmix and recipe.batch_size % 2 and not job.team.is_alone:
+        raise UsageError(
+            f"batch_size = {recipe.batch_size} is odd, so that partners of --cutmix come to different processes. "
+            "Give an even one."
+        )
+    options = Options(recipe.parallel, recipe.wire, recipe.shard_optimizer, recipe.turns)
     scheme, reason = make_scheme(
         job.net, job.team, options, recipe.batch_size, lambda net: engine(net, recipe.precision)
     )
