@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
+from alexnet.model import AlexNet
+
 Alexnet = Callable[..., Any]
 
 
@@ -102,3 +107,25 @@ def test_long_streams_are_one_json_array(alexnet: Alexnet, trained: Path, pictur
     answer = alexnet("predict", *[pictures] * 5, "--weights", trained, "--json", "--batch-size", 7)
 
     assert len(json.loads(answer.out)) == 5 * 18
+
+
+def test_a_mean_goes_with_weights_that_have_none(alexnet: Alexnet, pictures: Path, tmp_path: Path) -> None:
+    """Foreign weights without a mean: another mean is another answer; our own files have theirs."""
+    model = AlexNet("tiny", num_classes=3, generator=torch.Generator().manual_seed(0))
+    torch.save(model.state_dict(), tmp_path / "net.pth")
+    image = pictures / "red" / "0.png"
+
+    def probs(*mean: str) -> list[float]:
+        answer = alexnet("predict", image, "--weights", tmp_path / "net.pth", *mean, "--json")
+        return sorted(guess["prob"] for guess in answer.document[0]["top"])
+
+    assert probs("--mean", "0,0,0") != probs("--mean", "200,50,40") != probs()
+    np.save(tmp_path / "mean.npy", np.full((3, 80, 80), 90.0))
+    assert probs("--mean", str(tmp_path / "mean.npy")) == probs("--mean", "90,90,90")
+
+
+def test_a_mean_for_weights_that_have_one_is_a_mistake(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    for command in (("predict", pictures / "red" / "0.png"), ("evaluate", pictures)):
+        answer = alexnet(*command, "--weights", trained, "--mean", "1,2,3")
+        assert answer.code == 2
+        assert "says itself what is subtracted: leave the mean out" in answer.err

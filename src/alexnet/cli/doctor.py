@@ -18,6 +18,7 @@ PACKAGES = ("alexnet", "torch", "numpy", "pillow", "safetensors", "torchmetrics"
 EXTRAS = {
     "explain": ("captum", "matplotlib"),
     "fast": ("simplejpeg",),
+    "hub": ("huggingface_hub",),
     "onnx": ("onnx", "onnxruntime"),
     "parquet": ("pyarrow",),
     "tb": ("tensorboard",),

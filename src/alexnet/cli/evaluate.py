@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from alexnet.cli.options import BatchSize, Classes, Data, Device, Json, LineageName, Views, Weights, Workers, flag
+from alexnet.cli.options import BatchSize, Classes, Data, Device, Json, LineageName, Mean, Views, Weights, Workers, flag
 from alexnet.cli.output import say, show
 from alexnet.cli.results import evaluation_parts
 from alexnet.cli.screen import Screen
@@ -21,6 +21,7 @@ def evaluate(
     weights: Weights = None,
     lineage: LineageName = None,
     classes: Classes = None,
+    mean: Mean = None,
     views: Views = 1,
     batch_size: BatchSize = 64,
     workers: Workers = 0,
@@ -35,7 +36,7 @@ def evaluate(
     from alexnet.inference import evaluate as measure
     from alexnet.inference import load
 
-    classifier = load(weights, device, lineage, classes)
+    classifier = load(weights, device, lineage, classes, mean)
     pictures = pictures_to_judge(data, classifier.preprocessing)
     with Screen() as screen:
         progress = screen.meter("evaluating")

@@ -15,7 +15,11 @@ Json = Annotated[bool, flag("--json", help="Print one JSON document on stdout.",
 Device = Annotated[str, flag(help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE")]
 Weights = Annotated[
     str | None,
-    flag(help="A file, a folder or a run.", metavar="WEIGHTS", show_default="the packaged network"),
+    flag(
+        help="A file, a folder, a run, a name of `alexnet weights list`, or hf://owner/name.",
+        metavar="WEIGHTS",
+        show_default="the packaged network",
+    ),
 ]
 LineageName = Annotated[str | None, flag("--lineage", help="Only where the weights cannot tell.", metavar="NAME")]
 Classes = Annotated[
@@ -23,8 +27,11 @@ Classes = Annotated[
     flag(help="Names of the classes: one per line, or a Python file that lists them (read, not run).", metavar="FILE"),
 ]
 Mean = Annotated[
-    Path | None,
-    flag("--mean", help="A mean image that goes with the file: mean.binaryproto or a .npy.", metavar="FILE"),
+    str | None,
+    flag(
+        help="What is subtracted, where the weights do not say: a mean image, or red, green, blue.",
+        metavar="FILE|R,G,B",
+    ),
 ]
 External = Annotated[Path | None, flag("--external", help="Where an ONNX file may keep its weights.", metavar="FOLDER")]
 Views = Annotated[int, flag(help="1: the centre; 10: corners, centre and their mirrors, averaged.", metavar="1|10")]

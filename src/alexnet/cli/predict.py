@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexnet.cli.options import BatchSize, Classes, Device, Json, LineageName, Views, Weights, flag
+from alexnet.cli.options import BatchSize, Classes, Device, Json, LineageName, Mean, Views, Weights, flag
 from alexnet.cli.output import say, write
 from alexnet.cli.results import prediction_card
 from alexnet.cli.settings import command
@@ -25,6 +25,7 @@ def predict(
     weights: Weights = None,
     lineage: LineageName = None,
     classes: Classes = None,
+    mean: Mean = None,
     top: Annotated[int, flag(help="Guesses per picture.", metavar="N")] = 5,
     views: Views = 1,
     batch_size: BatchSize = 64,
@@ -37,7 +38,7 @@ def predict(
     """
     from alexnet.inference import load, predict_stream
 
-    classifier = load(weights, device, lineage, classes)
+    classifier = load(weights, device, lineage, classes, mean)
     results = predict_stream(classifier, map(content, images), top=top, views=views, batch_size=batch_size)
     predictions = without_unreadable(renamed(results, images))
     if json:

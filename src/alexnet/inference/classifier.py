@@ -24,6 +24,7 @@ from alexnet.lineages import Lineage
 from alexnet.model import AlexNet, build
 from alexnet.weights import Weights
 from alexnet.weights.class_names import read_class_names
+from alexnet.weights.means import MeanSource
 
 CUTS = {1: center_view, 10: ten_views}
 
@@ -115,22 +116,25 @@ def load(
     device: str = "auto",
     lineage: str | None = None,
     classes: str | Path | None = None,
+    mean: MeanSource | None = None,
 ) -> Classifier:
     """Return a classifier that is ready to predict.
 
     Args:
-        source: a packaged name, a file, a folder or a run folder; None is the packaged network.
+        source: a packaged or registered name, a file, a folder, a run folder or hf://owner/name; None is the packaged
+            network.
         device: auto, cpu, cuda, cuda:N or mps.
         lineage: only where the file cannot tell.
         classes: a file of class names, see `read_class_names`; they take the place of those in the weights.
+        mean: what is subtracted, where the weights do not say it: a mean image, or three numbers; see `read_mean`.
 
     Raises:
-        UsageError: no such weights, device, lineage or class names.
+        UsageError: no such weights, device, lineage, class names or mean.
         WeightsError: the file is no file of weights, or does not fit its lineage.
     """
     place = resolve_device(device)
     name = weights.DEFAULT_WEIGHTS if source is None else str(source)
-    found = weights.load(source, lineage)
+    found = weights.load(source, lineage, mean=mean)
     if classes is not None:
         found = replace(found, labels=read_class_names(Path(classes).expanduser(), found.lineage.num_classes))
     return Classifier.of(found, place, name or "")

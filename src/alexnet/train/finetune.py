@@ -23,7 +23,7 @@ from alexnet.train.statistics import training_statistics
 from alexnet.train.tuner import Tuner
 from alexnet.train.tuning import plan_tuning
 from alexnet.weights import Weights
-from alexnet.weights.load import packaged
+from alexnet.weights.load import is_name
 
 
 def finetune(
@@ -69,8 +69,9 @@ def finetune(
 def _absolute(settings: dict[str, object]) -> dict[str, object]:
     """The settings with the whole path of the weights, so that the run can go on from any folder."""
     source = settings.get("weights")
-    if isinstance(source, str | Path) and str(source) not in packaged() and Path(source).expanduser().exists():
-        return {**settings, "weights": str(Path(source).expanduser().resolve())}
+    is_path = isinstance(source, Path) or (isinstance(source, str) and not is_name(source))
+    if is_path and Path(str(source)).expanduser().exists():
+        return {**settings, "weights": str(Path(str(source)).expanduser().resolve())}
     return settings
 
 

@@ -13,7 +13,8 @@ from alexnet.weights.durable import sha256
 from alexnet.weights.foreign import read_raw
 from alexnet.weights.formats.safetensors import MEAN_IMAGE
 from alexnet.weights.identity import FILE, as_json
-from alexnet.weights.load import locate
+from alexnet.weights.load import locate, registered_lineage
+from alexnet.weights.means import MeanSource
 from alexnet.weights.opened import Opened, open_weights
 from alexnet.weights.raw import Fact, Raw
 from alexnet.weights.registry import KnownFile, told_by_checksum
@@ -86,7 +87,7 @@ class About:
 
 
 def about(
-    source: str | Path, lineage: str | None = None, *, mean: Path | None = None, external: Path | None = None
+    source: str | Path, lineage: str | None = None, *, mean: MeanSource | None = None, external: Path | None = None
 ) -> About:
     """Say what the file is that `source` names.
 
@@ -94,14 +95,14 @@ def about(
 
     Args:
         lineage: what the user says that it is.
-        mean: a mean image to go with a foreign file.
+        mean: what is subtracted, for a foreign file, see `read_mean`.
         external: folder where an ONNX file may keep its weights.
 
     Raises:
         UsageError: nothing is called so.
         WeightsError: it is no file of weights, is damaged, or is no AlexNet that we know.
     """
-    path = locate(source)
+    path, lineage = locate(source), lineage or registered_lineage(source)
     question = ""
     try:
         opened = open_weights(path, lineage, mean=mean, external=external)

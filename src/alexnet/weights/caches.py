@@ -32,6 +32,11 @@ def caches() -> list[Cache]:
     ]
 
 
+def hub_cache() -> Path:
+    """Where the Hugging Face hub keeps repositories."""
+    return _folder("HF_HUB_CACHE") or caches()[2].folder / "hub"
+
+
 def place_of(file: KnownFile) -> Path:
     """Where a known file lies once it is fetched, or put there by hand."""
     return home() / "weights" / file.file
@@ -50,7 +55,7 @@ def candidates(file: KnownFile) -> Iterator[tuple[str, Path]]:
     there = torch_hub.folder / "hub" / "checkpoints" / file.file
     if there.is_file():
         yield torch_hub.variable, there
-    snapshots = (_folder("HF_HUB_CACHE") or hub.folder / "hub").glob(f"models--*/snapshots/*/{file.file}")
+    snapshots = hub_cache().glob(f"models--*/snapshots/*/{file.file}")
     yield from ((hub.variable, path) for path in sorted(snapshots) if path.is_file())
 
 

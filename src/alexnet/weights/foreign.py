@@ -7,7 +7,7 @@ from typing import NamedTuple
 from alexnet.weights.arrange import arrange
 from alexnet.weights.formats import caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth
 from alexnet.weights.identity import Identity, identify
-from alexnet.weights.means import read_mean
+from alexnet.weights.means import MeanSource, read_mean
 from alexnet.weights.raw import Raw
 from alexnet.weights.recognize import recognize
 from alexnet.weights.validate import validate
@@ -33,13 +33,13 @@ class Foreign(NamedTuple):
 
 
 def read_foreign(
-    path: Path, lineage: str | None = None, *, mean: Path | None = None, external: Path | None = None
+    path: Path, lineage: str | None = None, *, mean: MeanSource | None = None, external: Path | None = None
 ) -> Foreign:
     """Read a file of weights that is not of our own making.
 
     Args:
         lineage: what the user says it is; needed where the file cannot tell, checked where it can.
-        mean: a mean image to go with it: Caffe's `mean.binaryproto`, or a `.npy` of planes as Caffe has.
+        mean: what is subtracted, see `read_mean`; wins over what the file says.
         external: folder where an ONNX file may keep its weights.
 
     Raises:

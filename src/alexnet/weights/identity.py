@@ -66,6 +66,7 @@ def identify(raw: Raw, lineage: str | None = None, mean: Fact | None = None) -> 
     facts = _defaults(table) | dict(raw.facts)
     if mean is not None:
         facts["mean"] = mean
+        facts.pop("mean_image", None)
     facts = _with_mean(facts)
     labels = facts.pop("labels", Fact((), "nowhere"))
     preprocessing = _preprocessing(raw, facts)

@@ -1,22 +1,67 @@
-"""Mean images that lie beside a file of weights."""
+"""What is subtracted from pictures, where a file of weights does not carry it: a mean image, or three numbers."""
 
+import math
+import re
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
-from alexnet.errors import UnreadableWeights
+from alexnet.errors import UnreadableWeights, UsageError
+from alexnet.weights.caches import find_here
 from alexnet.weights.formats import caffemodel, npy
 from alexnet.weights.mapped import mapped
 from alexnet.weights.raw import Damaged, Fact, reading
+from alexnet.weights.registry import FILES, not_here
+
+MeanSource = str | Path | Sequence[float]
+NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
+THREE = re.compile(rf"\s*{NUMBER}\s*(?:[,\s]\s*{NUMBER}\s*){{2}}")
 
 
-def read_mean(path: Path) -> Fact:
-    """Read a mean image: `mean.binaryproto`, or `ilsvrc_2012_mean.npy`; (S, S, 3) float32, RGB, 0-255.
+def read_mean(source: MeanSource) -> Fact:
+    """Return what `source` says is subtracted, RGB, 0-255: an image (S, S, 3) float32, or three numbers.
+
+    Args:
+        source: a file (`mean.binaryproto`, or planes in a `.npy` as `ilsvrc_2012_mean.npy` has them); the name of a
+            registered one; three numbers, red, green and blue, as numbers or as text ("123,117,104").
 
     Raises:
-        UnreadableWeights: it is neither.
+        UsageError: it is none of these, or a registered mean that is not on this machine.
+        UnreadableWeights: the file is no mean image.
     """
+    if not isinstance(source, str | Path):
+        return _three(source, str(source))
+    if isinstance(source, str) and THREE.fullmatch(source):
+        return _three([float(number) for number in re.split(r"[,\s]+", source.strip())], source)
+    path = _named(source) if isinstance(source, str) and source in FILES else Path(source).expanduser()
+    if not path.is_file():
+        raise UsageError(
+            f"there is no mean {str(source)!r}: no such file. Name a mean.binaryproto, a .npy of planes, or three "
+            "numbers, red, green and blue on 0..255, as in 123,117,104."
+        )
+    return Fact(_image(path), f"{path.name}, as asked")
+
+
+def _three(numbers: Sequence[float], said: str) -> Fact:
+    if len(numbers) != 3 or not all(math.isfinite(number) and 0 <= number <= 255 for number in numbers):
+        raise UsageError(f"the mean is {said}; expected three numbers of 0..255, red, green and blue.")
+    if 0 < max(numbers) <= 1:
+        raise UsageError(f"the mean {said} seems to be on a scale of 0..1; multiply it by 255.")
+    return Fact(tuple(float(number) for number in numbers), "as asked")
+
+
+def _named(name: str) -> Path:
+    if FILES[name].kind != "mean":
+        raise UsageError(f"{name} is a file of weights and no mean. `alexnet weights list` names the kinds.")
+    path = find_here(FILES[name])
+    if path is None:
+        raise not_here(FILES[name])
+    return path
+
+
+def _image(path: Path) -> np.ndarray:
     data = mapped(path)
     if bytes(data[:6]) == b"\x93NUMPY":
         with reading(path):
@@ -25,7 +70,7 @@ def read_mean(path: Path) -> Fact:
         image = caffemodel.read_mean(path)
     if not np.isfinite(image).all():
         raise UnreadableWeights(f"{path} holds values that are not finite. Get an undamaged copy.")
-    return Fact(image, f"{path.name}, as asked")
+    return image
 
 
 def _npy(data: memoryview) -> np.ndarray:

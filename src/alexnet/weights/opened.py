@@ -7,7 +7,8 @@ from pathlib import Path
 from alexnet.errors import UsageError
 from alexnet.weights.foreign import read_foreign
 from alexnet.weights.formats.foreign_safetensors import is_ours
-from alexnet.weights.load import load, locate
+from alexnet.weights.load import load, locate, registered_lineage
+from alexnet.weights.means import MeanSource
 from alexnet.weights.raw import Fact, Raw
 from alexnet.weights.recognize import recognize
 from alexnet.weights.weights import Weights
@@ -33,13 +34,13 @@ class Opened:
 
 
 def open_weights(
-    source: str | Path, lineage: str | None = None, *, mean: Path | None = None, external: Path | None = None
+    source: str | Path, lineage: str | None = None, *, mean: MeanSource | None = None, external: Path | None = None
 ) -> Opened:
     """Read the file that `source` names, as `load` does, and keep what is known of it.
 
     Args:
         lineage: only where the file cannot tell.
-        mean: a mean image to go with a foreign file.
+        mean: what is subtracted, for a foreign file, see `read_mean`.
         external: folder where an ONNX file may keep its weights.
 
     Raises:
@@ -53,7 +54,7 @@ def open_weights(
             raise UsageError(f"{path} says itself what is subtracted: leave --mean out.")
         weights = load(path, lineage)
         return Opened(path, kind, weights, own_facts(weights), None)
-    found = read_foreign(path, lineage, mean=mean, external=external)
+    found = read_foreign(path, lineage or registered_lineage(source), mean=mean, external=external)
     return Opened(path, kind, found.weights, found.identity.facts, found.raw)
 
 

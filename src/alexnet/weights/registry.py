@@ -241,6 +241,15 @@ def known_file(name: str) -> KnownFile:
     raise UsageError(f"no file of weights is known as {name!r}. {hint} `alexnet weights list` says what each is.")
 
 
+def not_here(file: KnownFile) -> UsageError:
+    """The error for a known file that is in no cache of this machine: nothing is fetched unless it was asked for."""
+    size = f"{file.least_bytes / 1e6:,.0f} MB" if file.least_bytes else "size unknown"
+    return UsageError(
+        f"{file.name} is known and not on this machine ({file.file}, {size}). "
+        f"Fetch it with `alexnet weights get {file.name}`, which says where to put a copy from elsewhere."
+    )
+
+
 def told_by_checksum(path: Path, format: str) -> KnownFile | None:
     """The published file that `path` is a copy of, whatever it is called; reads the whole file if there may be one."""
     candidates = [
