@@ -18,6 +18,7 @@ COMMANDS = {
     "lineages": ("alexnet.cli.lineages", "The AlexNets there are; with NAME its layer table."),
     "predict": ("alexnet.cli.predict", "Say what is on pictures."),
     "features": ("alexnet.cli.features", "What any layer makes of pictures, as rows of numbers in a file."),
+    "export": ("alexnet.cli.export", "A network as ONNX, as a hub folder or as a small program."),
     "evaluate": ("alexnet.cli.evaluate", "Top-1 and top-5 error on labelled pictures."),
     "finetune": ("alexnet.cli.finetune", "A classifier for a folder of pictures, from trained weights."),
     "train": ("alexnet.cli.train", "Train a network from scratch."),

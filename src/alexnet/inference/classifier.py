@@ -3,10 +3,11 @@
 B images, V views, C channels, H rows, W columns, K classes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,9 @@ from alexnet.weights import Weights
 from alexnet.weights.class_names import read_class_names
 from alexnet.weights.means import MeanSource
 
+if TYPE_CHECKING:
+    from alexnet.inference.export import Export
+
 CUTS = {1: center_view, 10: ten_views}
 
 
@@ -36,6 +40,7 @@ class Classifier:
     Attributes:
         labels: names of the classes; empty where nobody knows them.
         source: the file or run that it came from, as a person would name it.
+        provenance: what the weights say of their own making.
     """
 
     model: AlexNet
@@ -44,13 +49,17 @@ class Classifier:
     lineage: Lineage
     device: torch.device
     source: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, weights: Weights, device: torch.device, source: str = "") -> "Classifier":
         """Build the network of `weights` around their tensors, in evaluation mode."""
         model = build(weights.lineage)
         model.load_state_dict(weights.tensors, assign=True)
-        return cls(model.to(device).eval(), weights.labels, weights.preprocessing, weights.lineage, device, source)
+        return cls(
+            model.to(device).eval(), weights.labels, weights.preprocessing, weights.lineage, device, source,
+            weights.provenance,
+        )  # fmt: skip
 
     def label(self, index: int) -> str:
         """Name of a class."""
@@ -109,6 +118,12 @@ class Classifier:
     ) -> LayerFeatures:
         """What `layers` make of each picture: `features["fc7"]` is (N, D), `features.paths` are the N pictures."""
         return features(self, pictures, layers, batch_size=batch_size)
+
+    def export(self, path: str | Path, **options: Any) -> "Export":
+        """Write the network for other runtimes, and compare what it answers there; see `inference.export.export`."""
+        from alexnet.inference.export import export
+
+        return export(self, path, **options)
 
 
 def load(

@@ -11,8 +11,9 @@ import numpy as np
 
 from alexnet.errors import MissingExtra, UsageError
 from alexnet.lineages import Row, trace
-from alexnet.lineages.spec import Activation, AdaptivePool, Conv, Dropout, Linear, Norm, Pool, SpatialNorm
+from alexnet.lineages.spec import Activation, AdaptivePool, Conv, Dropout, Linear, Local, Norm, Pool, SpatialNorm
 from alexnet.weights.formats.onnx import DESCRIPTION
+from alexnet.weights.formats.onnx_picture import take_pictures
 from alexnet.weights.formats.safetensors import describe, plain
 from alexnet.weights.weights import Weights
 
@@ -24,8 +25,10 @@ OPSET = 13  # the oldest in which all of these mean what they mean today
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
-def write(weights: Weights, path: Path) -> list[str]:
+def write(weights: Weights, path: Path, *, from_pictures: bool = False) -> list[str]:
     """Write a net that takes `images` (B, C, S, S) and gives `logits` and `probs`, both (B, K).
+
+    With `from_pictures` it takes `pictures` (B, H, W, 3) uint8 RGB, and the preprocessing is part of the graph.
 
     What `weights` say of themselves goes into the metadata, under "alexnet".
 
@@ -56,8 +59,12 @@ def write(weights: Weights, path: Path) -> list[str]:
     model = helper.make_model(graph, producer_name="alexnet", opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = 8  # of the time of opset 13, so that runtimes of that age take it
     helper.set_model_props(model, {DESCRIPTION: json.dumps(describe(weights), ensure_ascii=False)})
+    if from_pictures:
+        take_pictures(model, weights.preprocessing)
     onnx.checker.check_model(model)
     onnx.save_model(model, path, format="protobuf")
+    if from_pictures:
+        return []
     return ["the mean image: its three means are in the description"] * (weights.preprocessing.mean_image is not None)
 
 
@@ -76,8 +83,8 @@ class _Chain:
         self.at = output
         return node
 
-    def constant(self, name: str, value: float) -> str:
-        self.constants[name] = np.array(value, dtype=np.float32)
+    def constant(self, name: str, value: Any, dtype: type[np.generic] = np.float32) -> str:
+        self.constants[name] = np.array(value, dtype=dtype)
         return name
 
 
@@ -86,7 +93,7 @@ def _nodes(weights: Weights, size: int, chain: _Chain) -> Iterator["NodeProto"]:
     for row in trace(lineage):
         yield from _layer(row, chain, lineage.head)
         layer = row.layer
-        if isinstance(layer, Activation) or (isinstance(layer, Conv | Linear) and layer.active):
+        if isinstance(layer, Activation) or (isinstance(layer, Conv | Local | Linear) and layer.active):
             number = layer.name.lstrip(ascii_lowercase)
             yield chain.node(ACTIVATIONS[lineage.activation], lineage.activation + number)
     yield chain.node("Softmax", "probs", axis=1)
@@ -108,6 +115,8 @@ def _layer(row: Row, chain: _Chain, head: str) -> Iterator["NodeProto"]:
             output = "logits" if layer.name == head else layer.name
             pair = f"{layer.name}.weight", f"{layer.name}.bias"
             yield chain.node("Gemm", layer.name, *pair, output=output, transB=1)
+        case Local():
+            yield from _local(row, layer, chain)
         case Norm(groups=1):
             yield chain.node("LRN", layer.name, **_constants(layer))
         case Norm():
@@ -129,6 +138,27 @@ def _layer(row: Row, chain: _Chain, head: str) -> Iterator["NodeProto"]:
                 f"ONNX has no operator for {layer.name}, a {layer.__class__.__name__}. "
                 "Save the network as safetensors, which holds any lineage."
             )
+
+
+def _local(row: Row, layer: Local, chain: _Chain) -> Iterator["NodeProto"]:
+    """A matrix of its own at every position: gather what each sees, multiply, add, lay out as maps again.
+
+    Shapes: P positions, I numbers that one of them sees, O output channels.
+    """
+    name, pad = layer.name, layer.padding
+    channels, height, width = (size + 2 * pad * (axis > 0) for axis, size in enumerate(row.in_shape))
+    pixels = np.arange(channels * height * width).reshape(channels, height, width)
+    square = (layer.kernel_size, layer.kernel_size)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, square, axis=(1, 2))  # (C, H', W', K, K)
+    seen = windows.transpose(1, 2, 0, 3, 4).reshape(row.out_shape[1] * row.out_shape[2], -1)  # (P, I)
+    edges = [0, 0, pad, pad] * 2
+    yield chain.node("Pad", f"{name}_padded", chain.constant(f"{name}_edges", edges, np.int64))
+    yield chain.node("Flatten", f"{name}_pixels")
+    yield chain.node("Gather", f"{name}_seen", chain.constant(f"{name}_places", seen, np.int64), axis=1)  # (B, P, I)
+    yield chain.node("Einsum", f"{name}_product", f"{name}.weight", equation="bpi,poi->bpo")
+    yield chain.node("Add", f"{name}_sums", f"{name}.bias")
+    yield chain.node("Transpose", f"{name}_rows", perm=[0, 2, 1])  # (B, O, P)
+    yield chain.node("Reshape", name, chain.constant(f"{name}_shape", [0, *row.out_shape], np.int64))
 
 
 def _norm_in_towers(row: Row, layer: Norm, chain: _Chain) -> Iterator["NodeProto"]:
