@@ -129,3 +129,17 @@ def test_a_mean_for_weights_that_have_one_is_a_mistake(alexnet: Alexnet, trained
         answer = alexnet(*command, "--weights", trained, "--mean", "1,2,3")
         assert answer.code == 2
         assert "says itself what is subtracted: leave the mean out" in answer.err
+
+
+def test_every_precision_is_a_flag(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
+    arguments = ("predict", pictures / "red" / "0.png", "--weights", trained, "--device", "cpu", "--json")
+    probs = {
+        precision: [guess["prob"] for guess in alexnet(*arguments, "--precision", precision).document[0]["top"]]
+        for precision in ("float32", "bfloat16", "int8")
+    }
+
+    for found in probs.values():
+        np.testing.assert_allclose(found, probs["float32"], atol=0.1)
+    refused = alexnet(*arguments, "--precision", "int4")
+    assert refused.code == 2
+    assert "expected float32, bfloat16 or int8" in refused.err

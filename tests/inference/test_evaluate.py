@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,9 @@ def test_a_saved_network_and_a_folder_are_evaluated_by_their_paths(
 ) -> None:
     opened = evaluate(classifier, open_pictures(folder, None, 80, "short"))
     assert opened.images == 6
-    assert evaluate(save(make_weights(), tmp_path / "net"), folder) == opened
+    found = evaluate(save(make_weights(), tmp_path / "net"), folder)  # by the faster engine
+    assert found.loss == pytest.approx(opened.loss, rel=1e-5)
+    assert replace(found, loss=opened.loss) == opened
 
 
 def test_json_has_the_fields_that_were_promised(classifier: Classifier) -> None:

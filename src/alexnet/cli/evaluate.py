@@ -3,9 +3,23 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from alexnet.cli.options import BatchSize, Classes, Data, Device, Json, LineageName, Mean, Views, Weights, Workers, flag
+from alexnet.cli.options import (
+    BatchSize,
+    Classes,
+    Data,
+    Device,
+    Json,
+    LineageName,
+    Mean,
+    Precision,
+    Samples,
+    Views,
+    Weights,
+    Workers,
+    flag,
+)
 from alexnet.cli.output import say, show
-from alexnet.cli.results import evaluation_parts
+from alexnet.cli.results import evaluation_parts, say_precision
 from alexnet.cli.screen import Screen
 from alexnet.cli.settings import command
 from alexnet.errors import DataError
@@ -26,6 +40,8 @@ def evaluate(
     batch_size: BatchSize = 64,
     workers: Workers = 0,
     device: Device = "auto",
+    precision: Precision = "float32",
+    samples: Samples = None,
     report: Annotated[Path | None, flag(help="Write report.html into this folder.", metavar="DIR")] = None,
     json: Json = False,
 ) -> None:
@@ -36,7 +52,8 @@ def evaluate(
     from alexnet.inference import evaluate as measure
     from alexnet.inference import load
 
-    classifier = load(weights, device, lineage, classes, mean)
+    classifier = load(weights, device, lineage, classes, mean, precision, samples)
+    say_precision(classifier, precision)
     pictures = pictures_to_judge(data, classifier.preprocessing)
     with Screen() as screen:
         progress = screen.meter("evaluating")

@@ -36,6 +36,13 @@ Mean = Annotated[
 External = Annotated[Path | None, flag("--external", help="Where an ONNX file may keep its weights.", metavar="FOLDER")]
 Views = Annotated[int, flag(help="1: the centre; 10: corners, centre and their mirrors, averaged.", metavar="1|10")]
 BatchSize = Annotated[int, flag(help="Views in one pass through the network.", metavar="N")]
+Precision = Annotated[
+    str, flag(help="Of the arithmetic; int8 trades accuracy for speed, on a CPU.", metavar="float32|bfloat16|int8")
+]
+Samples = Annotated[
+    str | None,
+    flag(help="Pictures that int8 learns ranges from.", metavar="PICTURES", show_default="the packaged photos"),
+]
 
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files, folders or globs.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per class, CSV, JSONL, tar or prepared set.")]

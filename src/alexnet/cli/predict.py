@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alexnet.cli.options import BatchSize, Classes, Device, Json, LineageName, Mean, Views, Weights, flag
+from alexnet.cli.options import (
+    BatchSize,
+    Classes,
+    Device,
+    Json,
+    LineageName,
+    Mean,
+    Precision,
+    Samples,
+    Views,
+    Weights,
+    flag,
+)
 from alexnet.cli.output import say, write
-from alexnet.cli.results import prediction_card
+from alexnet.cli.results import prediction_card, say_precision
 from alexnet.cli.settings import command
 from alexnet.errors import DataError
 
@@ -30,6 +42,8 @@ def predict(
     views: Views = 1,
     batch_size: BatchSize = 64,
     device: Device = "auto",
+    precision: Precision = "float32",
+    samples: Samples = None,
     json: Json = False,
 ) -> None:
     """Print the likeliest classes of each picture.
@@ -38,7 +52,8 @@ def predict(
     """
     from alexnet.inference import load, predict_stream
 
-    classifier = load(weights, device, lineage, classes, mean)
+    classifier = load(weights, device, lineage, classes, mean, precision, samples)
+    say_precision(classifier, precision)
     results = predict_stream(classifier, map(content, images), top=top, views=views, batch_size=batch_size)
     predictions = without_unreadable(renamed(results, images))
     if json:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from alexnet.cli.output import bar, percent, table
+from alexnet.cli.output import bar, percent, say, table
 
 if TYPE_CHECKING:
-    from alexnet.inference import ClassResult, Evaluation, Prediction
+    from alexnet.inference import Classifier, ClassResult, Evaluation, Prediction
     from alexnet.train.run import Run
 
 CLASSES_SHOWN = 10
@@ -53,6 +53,15 @@ def run_document(run: "Run") -> dict[str, Any]:
     """A finished run as `--json` prints it: the fields of `evaluate`, the files, and the rows of the epochs."""
     epochs = [dict(row) for row in run.metrics if row["event"] == "epoch"]
     return {"run": str(run.folder), "best": str(run.best), "epochs": epochs} | run.evaluation.to_json()
+
+
+def say_precision(classifier: "Classifier", wanted: str) -> None:
+    """Say so where a network works in another precision than was asked for."""
+    from alexnet.inference.precision import DTYPES, working_precision
+
+    working = working_precision(classifier.engine or classifier.model)
+    if working != str(DTYPES[wanted]).removeprefix("torch."):
+        say(f"This processor has no fast {wanted} arithmetic: working in {working}.")
 
 
 def prediction_card(prediction: "Prediction") -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from alexnet import weights
 from alexnet.data.preprocess import Preprocessing
@@ -19,6 +19,7 @@ from alexnet.errors import UnreadablePicture, UsageError
 from alexnet.inference.device import resolve_device
 from alexnet.inference.features import LAYER, LayerFeatures, features
 from alexnet.inference.layers import at_rest
+from alexnet.inference.precision import engine
 from alexnet.inference.predict import Prediction, Unreadable, predict_stream
 from alexnet.inference.sources import Source
 from alexnet.lineages import Lineage
@@ -41,6 +42,7 @@ class Classifier:
         labels: names of the classes; empty where nobody knows them.
         source: the file or run that it came from, as a person would name it.
         provenance: what the weights say of their own making.
+        engine: what computes the logits of `model` for predictions, an equal function; None is `model` itself.
     """
 
     model: AlexNet
@@ -50,6 +52,7 @@ class Classifier:
     device: torch.device
     source: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    engine: nn.Module | None = None
 
     @classmethod
     def of(cls, weights: Weights, device: torch.device, source: str = "") -> "Classifier":
@@ -88,7 +91,7 @@ class Classifier:
         cut = partial(CUTS[views], size=self.preprocessing.size)
         crops = self.preprocessing.views(images.to(self.device), cut)  # (B, C, H, W) or (B, V, C, H, W)
         with at_rest(self.model):
-            logits = self.model(crops.flatten(0, -4))  # (B*V, K)
+            logits = (self.engine or self.model)(crops.flatten(0, -4))  # (B*V, K)
         return average_views(logits, views)
 
     def predict(
@@ -132,6 +135,8 @@ def load(
     lineage: str | None = None,
     classes: str | Path | None = None,
     mean: MeanSource | None = None,
+    precision: str = "float32",
+    samples: Source | Iterable[Source] | None = None,
 ) -> Classifier:
     """Return a classifier that is ready to predict.
 
@@ -142,9 +147,11 @@ def load(
         lineage: only where the file cannot tell.
         classes: a file of class names, see `read_class_names`; they take the place of those in the weights.
         mean: what is subtracted, where the weights do not say it: a mean image, or three numbers; see `read_mean`.
+        precision: of predictions: float32, bfloat16 or int8; where a CPU has no such arithmetic, float32.
+        samples: pictures that show int8 how large activations become; None is the packaged photos.
 
     Raises:
-        UsageError: no such weights, device, lineage, class names or mean.
+        UsageError: no such weights, device, lineage, class names, mean or precision.
         WeightsError: the file is no file of weights, or does not fit its lineage.
     """
     place = resolve_device(device)
@@ -152,4 +159,5 @@ def load(
     found = weights.load(source, lineage, mean=mean)
     if classes is not None:
         found = replace(found, labels=read_class_names(Path(classes).expanduser(), found.lineage.num_classes))
-    return Classifier.of(found, place, name or "")
+    classifier = Classifier.of(found, place, name or "")
+    return replace(classifier, engine=engine(classifier.model, found.preprocessing, precision, samples))
