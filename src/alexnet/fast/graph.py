@@ -5,7 +5,7 @@ What changes from step to step (pictures, labels, rate, seed) lies in buffers th
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from alexnet.fast.optimizer import Update, share_left
 from alexnet.fast.rewrite import FastNet
 
 WARM_UPS = 3
+T = TypeVar("T")
 
 
 class Exchange(Protocol):
@@ -46,6 +47,8 @@ class TrainStep:
         clip: norm that a step's gradient is cut down to; 0: never cut.
         exchange: where the batch is shared with other processes.
         slots: of this process in a full batch; None: all of `batch_size`.
+        is_overlapped: exchange gradients inside the captured step, while others are still computed; else between two
+            captured parts.
 
     Attributes:
         velocities: by the parameter's name, float32.
@@ -61,9 +64,10 @@ class TrainStep:
         clip: float = 0.0,
         exchange: Exchange | None = None,
         slots: Sequence[int] | None = None,
+        is_overlapped: bool = True,
     ) -> None:
         self.net, self.batch_size, self.label_smoothing, self.clip = net, batch_size, label_smoothing, clip
-        self.exchange = exchange
+        self.exchange, self.is_overlapped = exchange, is_overlapped
         self.slots = torch.tensor(slots if slots is not None else range(batch_size))
         self.parameters = {name: p for name, p in net.net.named_parameters() if name in updates}
         self.updates = dict(updates)
@@ -73,11 +77,11 @@ class TrainStep:
         self._places = self.slots
         self.seed = torch.cat([torch.zeros(1, dtype=torch.int64), self.slots]).to(device)
         self._weights = {name: _leaf(p, net.dtype, name in updates) for name, p in net.net.named_parameters()}
-        if exchange is not None:
+        if exchange is not None and is_overlapped:
             for name in self.parameters:
                 self._weights[name].register_hook(partial(exchange.arrived, name))  # type: ignore[no-untyped-call]
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._images = self._labels = self._loss = self.lr
+        self._replay: Callable[[], Tensor] | None = None
+        self._images = self._labels = self.lr
 
     def __call__(self, images: Tensor, labels: Tensor, lr: float, seed: int, slots: Tensor | None = None) -> Tensor:
         """Move the weights, and return the sum of the losses, (); the next step writes over it.
@@ -89,11 +93,11 @@ class TrainStep:
             seed: of the dropout masks.
             slots: (B,) int64 on the CPU, places of the images in the whole batch; None: those of a full batch.
         """
-        if self._graph is None and self._may_capture(len(images)):
+        if self._replay is None and self._may_capture(len(images)):
             self._capture(images, labels)
         self.lr.fill_(lr)
         seeds = self._seeds(seed, slots, len(images))
-        if self._graph is None or images.shape != self._images.shape or labels.shape != self._labels.shape:
+        if self._replay is None or images.shape != self._images.shape or labels.shape != self._labels.shape:
             return self._step(images, labels, seeds)
         if images is not self._images:
             self._images.copy_(images, non_blocking=True)
@@ -102,11 +106,11 @@ class TrainStep:
 
     def replay(self) -> Tensor:
         """Repeat the captured step on what lies in the buffers."""
-        assert self._graph is not None, "the first call captures the step"
-        self._graph.replay()
+        assert self._replay is not None, "the first call captures the step"
+        loss = self._replay()
         # The kernels write past autograd's eyes; whoever keeps a copy of a weight looks at its version.
         torch.autograd.graph.increment_version(self.parameters.values())
-        return self._loss
+        return loss
 
     def refresh(self) -> None:
         """Make the copies of the weights anew."""
@@ -132,25 +136,33 @@ class TrainStep:
         return self.seed
 
     def _gradients(self, images: Tensor, labels: Tensor, seeds: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The summed loss of these images, and the gradients of the whole batch."""
+        """The summed loss of these images, and its gradients; hooks bring each to the exchange as it comes."""
+        if not len(images):  # the last batch of an epoch may be smaller than the team
+            return self.lr.new_zeros(()), []
+        logits = self.net.run(images, self._weights, seeds)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction="sum")
         leaves = [self._weights[name] for name in self.parameters]
-        if len(images):
-            logits = self.net.run(images, self._weights, seeds)
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction="sum")
-            grads = list(torch.autograd.grad(loss / self.batch_size, leaves))
-        else:  # the last batch of an epoch may be smaller than the team
-            loss, grads = self.lr.new_zeros(()), []
-        if self.exchange is not None:
-            sums = self.exchange.finish()
-            grads = [sums[name] for name in self.parameters]
-        return loss.detach(), grads
+        return loss.detach(), list(torch.autograd.grad(loss / self.batch_size, leaves))
 
-    def _step(self, images: Tensor, labels: Tensor, seeds: Tensor) -> Tensor:
-        loss, grads = self._gradients(images, labels, seeds)
+    def _summed(self, grads: list[Tensor]) -> list[Tensor]:
+        """The gradients of the whole batch."""
+        if self.exchange is None:
+            return grads
+        if not self.is_overlapped and grads:
+            for name, grad in reversed(list(zip(self.parameters, grads, strict=True))):
+                self.exchange.arrived(name, grad)
+        sums = self.exchange.finish()
+        return [sums[name] for name in self.parameters]
+
+    def _update(self, grads: list[Tensor]) -> None:
         share = share_left(grads, self.clip) if self.clip else None
         for (name, parameter), grad in zip(self.parameters.items(), grads, strict=True):
             copy = self._weights[name].detach() if parameter.ndim > 1 else None
             self.updates[name].apply(parameter.detach(), self.velocities[name], grad, self.lr, copy, share)
+
+    def _step(self, images: Tensor, labels: Tensor, seeds: Tensor) -> Tensor:
+        loss, grads = self._gradients(images, labels, seeds)
+        self._update(self._summed(grads))
         return loss
 
     def _capture(self, images: Tensor, labels: Tensor) -> None:
@@ -159,11 +171,35 @@ class TrainStep:
         kept = {name: velocity.clone() for name, velocity in self.velocities.items()}
         for velocity in self.velocities.values():
             velocity.zero_()
-        # Other threads look after the processes' connections meanwhile, which is none of the graph's business.
-        mode = "global" if self.exchange is None else "thread_local"
-        self._graph, self._loss = capture(lambda: self._step(self._images, self._labels, self.seed), mode)
+        self._replay = self._recorded() if self.exchange is None or self.is_overlapped else self._recorded_in_parts()
         for name, velocity in self.velocities.items():
             velocity.copy_(kept[name])
+
+    def _recorded(self) -> Callable[[], Tensor]:
+        """The whole step as one graph; if there is an exchange, it is part of it."""
+        # Other threads look after the processes' connections meanwhile, which is none of the graph's business.
+        mode = "global" if self.exchange is None else "thread_local"
+        graph, loss = capture(lambda: self._step(self._images, self._labels, self.seed), mode)
+
+        def replay() -> Tensor:
+            graph.replay()
+            return loss
+
+        return replay
+
+    def _recorded_in_parts(self) -> Callable[[], Tensor]:
+        """The step as two graphs, with the exchange between them."""
+        backward, (loss, grads) = capture(lambda: self._gradients(self._images, self._labels, self.seed))
+        sums = self._summed(grads)
+        update, _ = capture(lambda: self._update(sums))
+
+        def replay() -> Tensor:
+            backward.replay()
+            self._summed(grads)  # into the same memory
+            update.replay()
+            return loss
+
+        return replay
 
 
 class GraphedNet:
@@ -172,7 +208,8 @@ class GraphedNet:
     def __init__(self, net: FastNet, images: Tensor) -> None:
         self._images = images.clone()
         with torch.inference_mode():
-            self._graph, self._logits = capture(lambda: net(self._images))
+            self._graph, logits = capture(lambda: net(self._images))
+        self._logits: Tensor = logits
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the logits; the next call writes over them."""
@@ -185,7 +222,7 @@ class GraphedNet:
         return self._logits
 
 
-def capture(work: Callable[[], Tensor], mode: str = "global") -> tuple[torch.cuda.CUDAGraph, Tensor]:
+def capture(work: Callable[[], T], mode: str = "global") -> tuple[torch.cuda.CUDAGraph, T]:
     """Run `work` a few times on a side stream, then record it; return the graph and where its result will lie."""
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())

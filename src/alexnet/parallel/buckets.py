@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from alexnet.parallel.team import Team, reduce_scatter_flat
+from alexnet.parallel.team import Team
 
 # One bucket of fc8 and fc7, one of fc6, one of all convolutions: fewer waste the overlap, more pay latency for little.
 LEAST_NUMBERS = 16 * 2**20
@@ -50,12 +50,6 @@ class Bucket:
         self.missing = set(self.parameters)
         self._work: dist.Work | None = None
 
-    @property
-    def bytes_moved(self) -> float:
-        """What each rank sends in a step, at least: a ring's share of the sum."""
-        ways = 1 if self.is_scattered else 2
-        return ways * (self.team.size - 1) / self.team.size * self.numel * self.flat.element_size()
-
     def take(self, name: str, grad: Tensor | None) -> None:
         """Pack one gradient; None is one of zeros."""
         place = self.flat[self.places[name]].view(self.shapes[name])
@@ -70,9 +64,9 @@ class Bucket:
         for name in list(self.missing):
             self.take(name, None)
         if self.is_scattered:
-            self._work = reduce_scatter_flat(self.part, self.flat, async_op=True)
+            self._work = self.team.start_scatter(self.part, self.flat)
         else:
-            self._work = dist.all_reduce(self.flat, async_op=True)
+            self._work = self.team.start_sum(self.flat)
 
     def finish(self) -> Tensor:
         """Wait for the sum, and return it in the dtype of the wire: all of it, or this rank's part."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from alexnet.parallel.buckets import LEAST_NUMBERS, Bucket, Reduction
 from alexnet.parallel.scheme import Loss, Scheme
 from alexnet.parallel.shares import Stretches
-from alexnet.parallel.team import Team, all_gather_flat
+from alexnet.parallel.team import Team
 
 
 class DataParallel(Scheme):
@@ -104,7 +104,7 @@ class ShardedDataParallel(DataParallel):
         # The first layers come first: the next pass begins with them.
         works: list[dist.Work] = []
         for bucket, flat in reversed(list(zip(self.reduction.buckets, self._weights, strict=True))):
-            works.append(all_gather_flat(flat, flat[_part(bucket, self.team.rank)].clone(), async_op=True))
+            works.append(self.team.start_gather(flat, flat[_part(bucket, self.team.rank)].clone()))
         for work in works:
             work.wait()
 

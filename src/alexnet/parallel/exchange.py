@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from alexnet.data.loader import share
-from alexnet.parallel.team import Team, all_gather_flat, reduce_scatter_flat
+from alexnet.parallel.team import Team
 
 
 def gather(part: Tensor, width: int, team: Team, *, is_shared: bool) -> Tensor:
@@ -46,7 +46,7 @@ def gather_rows(rows: Tensor, counts: Sequence[int], team: Team) -> Coming:
         padded = rows.new_zeros((most, *rows.shape[1:]))
         padded[: len(rows)] = rows
     everyone = rows.new_empty((team.size * most, *rows.shape[1:]))
-    work = all_gather_flat(everyone, padded.contiguous(), async_op=True)
+    work = team.start_gather(everyone, padded.contiguous())
 
     def arrived() -> Tensor:
         work.wait()
@@ -66,7 +66,7 @@ def sum_rows(rows: Tensor, counts: Sequence[int], team: Team) -> Coming:
         for rank, part in enumerate(torch.split(rows, list(counts))):
             padded[rank * most : rank * most + len(part)] = part
     mine = rows.new_empty((most, *rows.shape[1:]))
-    work = reduce_scatter_flat(mine, padded.contiguous(), async_op=True)
+    work = team.start_scatter(mine, padded.contiguous())
 
     def arrived() -> Tensor:
         work.wait()
@@ -121,5 +121,5 @@ def _swap(tensor: Tensor, team: Team) -> Tensor:
     """What the other of two ranks has."""
     assert team.size == 2, team.size
     both = tensor.new_empty((2, *tensor.shape))
-    all_gather_flat(both, tensor.contiguous()[None])
+    team.start_gather(both, tensor.contiguous()[None]).wait()
     return both[1 - team.rank]

@@ -6,7 +6,7 @@ Every function here is a collective: all ranks call it, in the same order. A pro
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,8 +16,20 @@ from torch import Tensor
 from alexnet.errors import UsageError
 
 # torch 2.13 calls by new names what 2.10 to 2.12 have under the old ones.
-all_gather_flat: Any = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
-reduce_scatter_flat: Any = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
+_all_gather: Any = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+_reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.reduce_scatter_tensor
+
+
+@dataclass
+class Traffic:
+    """What this process has sent, where every collective goes around in a ring: the least that any way needs."""
+
+    bytes: float = 0.0
+    calls: int = 0
+
+    def add(self, sent: float) -> None:
+        self.bytes += sent
+        self.calls += 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +40,14 @@ class Team:
         rank: of this process; 0 speaks and writes.
         local_rank: within this machine.
         restarts: how often all of them were started anew after a failure.
+        traffic: of tensors between devices, so far; what goes by way of the host is not counted.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     restarts: int = 0
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def is_alone(self) -> bool:
@@ -55,6 +69,28 @@ class Team:
         if name.startswith("cuda:"):
             raise UsageError(f"device {name} is one GPU, and there are {self.size} processes. Give --device cuda.")
         return f"cuda:{self.local_rank}" if name == "cuda" or torch.cuda.is_available() else name
+
+    def start_sum(self, tensor: Tensor) -> dist.Work:
+        """Begin to add up the ranks' tensors, in place."""
+        self.traffic.add(2 * self._others * tensor.nbytes)
+        work: dist.Work = dist.all_reduce(tensor, async_op=True)
+        return work
+
+    def start_scatter(self, mine: Tensor, tensor: Tensor) -> dist.Work:
+        """Begin to add up the ranks' tensors and to fill `mine` with this rank's part of the sum."""
+        self.traffic.add(self._others * tensor.nbytes)
+        work: dist.Work = _reduce_scatter(mine, tensor, async_op=True)
+        return work
+
+    def start_gather(self, everyone: Tensor, mine: Tensor) -> dist.Work:
+        """Begin to fill `everyone` with the ranks' tensors, one behind the other."""
+        self.traffic.add(self._others * everyone.nbytes)
+        work: dist.Work = _all_gather(everyone, mine, async_op=True)
+        return work
+
+    @property
+    def _others(self) -> float:
+        return (self.size - 1) / self.size
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Add up the ranks' tensors, in place."""
@@ -88,7 +124,7 @@ class Team:
         padded = torch.full((length,), ord(" "), dtype=torch.uint8)
         padded[: len(data)] = data
         gathered = torch.empty(self.size * length, dtype=torch.uint8)
-        all_gather_flat(gathered, padded)
+        _all_gather(gathered, padded)
         return [json.loads(part.numpy().tobytes()) for part in gathered.view(self.size, length)]
 
     def wait(self) -> None:

@@ -18,7 +18,14 @@ class FusedStep:
     """The recipe's update on a fused network; see `make_step`."""
 
     def __init__(
-        self, scheme: Scheme, deep: frozenset[str], recipe: Recipe, batch_size: int, saved: Mapping[str, Tensor]
+        self,
+        scheme: Scheme,
+        deep: frozenset[str],
+        recipe: Recipe,
+        batch_size: int,
+        saved: Mapping[str, Tensor],
+        *,
+        is_overlapped: bool = True,
     ) -> None:
         module, updates = scheme.module, {}
         assert isinstance(module, FastNet)
@@ -34,6 +41,7 @@ class FusedStep:
             clip=recipe.clip,
             exchange=scheme.exchange(),
             slots=range(mine.start, mine.stop),
+            is_overlapped=is_overlapped,
         )
         for name, velocity in saved.items():
             self._step.velocities[name].copy_(velocity)

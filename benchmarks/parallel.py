@@ -1,0 +1,68 @@
+"""Training steps that several processes share: our schemes, one process alone, and torch's DDP, in one run.
+
+    torchrun --nproc-per-node 2 benchmarks/parallel.py [--lineage bvlc] [--batch-sizes 256,2048]
+
+Rank 0 prints a line of JSON per figure. On GPUs through NCCL, elsewhere through gloo. `--batch-sizes` are of all
+processes together; a line's `efficiency` compares with one process on its part of the batch, `speedup` with one on all
+of it. Pictures are drawn at random and lie on the device; compiling and warming up come before the clock.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from alexnet.bench.figure import machine
+from alexnet.bench.sharing import PEERS, SCHEMES, collectives, shared_steps
+from alexnet.inference.device import resolve_device
+from alexnet.lineages import find
+from alexnet.parallel.launch import gathered
+from alexnet.parallel.team import Team
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lineage", default="bvlc")
+    parser.add_argument("--batch-sizes", default="", help="of all processes together; default 128 and 1024 for each")
+    parser.add_argument("--contenders", default="", help="separated by semicolons; default: all that fit")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each is timed")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile as a peer too; takes minutes")
+    return parser.parse_args()
+
+
+def contenders(lineage: str, team: Team, device: torch.device, with_compiled: bool) -> list[str]:
+    has_towers = any(getattr(row, "groups", 1) > 1 for row in find(lineage).layers)
+    ours = [name for name in SCHEMES if name != "towers" or (has_towers and team.size == 2)]
+    if device.type == "cuda":
+        ours.insert(1, "ddp (sums between two graphs)")
+    peers = [name for name in PEERS if with_compiled or "compiled" not in name]
+    return [*ours, *(peers if device.type == "cuda" else peers[:1])]
+
+
+def main() -> None:
+    args = parse()
+    with gathered() as team:
+        if team.is_alone:
+            print("One process has nobody to share with: torchrun --nproc-per-node 2 benchmarks/parallel.py")
+            return
+        device = resolve_device(team.device(args.device))
+
+        def say(line: dict[str, Any]) -> None:
+            if team.speaks:
+                print(json.dumps({key: value for key, value in line.items() if value is not None}), flush=True)
+
+        say({"processes": team.size, "device": str(device), **machine()})
+        for line in collectives(team, device):
+            say(line)
+        names = args.contenders.split(";") if args.contenders else contenders(args.lineage, team, device, args.compiled)
+        sizes = args.batch_sizes or f"{128 * team.size},{1024 * team.size}"
+        for size in map(int, sizes.split(",")):
+            for step in shared_steps(find(args.lineage), size, team, device, names, args.seconds):
+                say(asdict(step))
+
+
+if __name__ == "__main__":
+    main()
