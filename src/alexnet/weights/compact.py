@@ -80,9 +80,14 @@ def _unfit(file: Path, name: str, first: Tensor, second: Tensor) -> UnreadableWe
 
 def factors(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """(O, r) and (r, I) whose product is the nearest to `weight` of all of that rank."""
-    u, sizes, v = torch.linalg.svd(weight, full_matrices=False)
-    roots = sizes[:rank].sqrt()
-    return u[:, :rank] * roots, roots[:, None] * v[:rank]
+    if weight.shape[0] > weight.shape[1]:
+        right, left = factors(weight.T, rank)
+        return left.T, right.T
+    wide = weight.double()
+    # The axes of the largest singular values, a fraction of the work of a whole decomposition.
+    squares, axes = torch.linalg.eigh(wide @ wide.T)  # smallest first
+    axes, roots = axes[:, -rank:].flip(1), squares[-rank:].flip(0).clamp_min(1e-30) ** 0.25
+    return (axes * roots).float(), ((axes / roots).T @ wide).float()
 
 
 def coded(name: str, tensor: Tensor, keep: int) -> dict[str, Tensor]:
