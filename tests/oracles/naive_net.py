@@ -111,6 +111,12 @@ def caffenet(x: Array, w: Params) -> Array:
     return classify(deep(x, w, towers=True), w)
 
 
+def theano(x: Array, w: Params) -> Array:
+    x = lrn(pool(relu(conv(x, w["conv1"], stride=4))), k=2, factor=1e-4)
+    x = lrn(pool(relu(conv(x, w["conv2"], pad=2, groups=2))), k=2, factor=1e-4)
+    return classify(deep(x, w, towers=True), w)
+
+
 def ungrouped(x: Array, w: Params) -> Array:
     return paper(x, w, towers=False)
 
@@ -176,7 +182,7 @@ def tiny(x: Array, w: Params) -> Array:
 
 
 NETS: dict[str, Callable[[Array, Params], Array]] = {
-    "paper": paper, "chm": chm, "chm-half": chm_half, "bvlc": bvlc, "caffenet": caffenet, "owt": owt,
+    "paper": paper, "chm": chm, "chm-half": chm_half, "bvlc": bvlc, "caffenet": caffenet, "theano": theano, "owt": owt,
     "torchvision": torchvision, "ungrouped": ungrouped, "cifar-local": cifar_local, "cifar-quick": cifar_quick,
     "tiny": tiny,
 }  # fmt: skip

@@ -58,6 +58,7 @@ def more_lineages() -> dict[str, Lineage]:
         "narrow-caffenet": _narrow("narrow-caffenet", "caffenet"),
         "narrow-wide": _narrow("narrow-wide", "bvlc", size=99),
         "narrow-caffenet-wide": _narrow("narrow-caffenet-wide", "caffenet", size=99),
+        "narrow-theano": _narrow("narrow-theano", "theano", size=99),
         "narrow-chm": _narrow("narrow-chm", "chm", size=64),  # hangs over the edge, as 224 does
         "narrow-owt": _narrow("narrow-owt", "owt", size=64),
         "narrow-torchvision": _narrow("narrow-torchvision", "torchvision", size=224),

@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_file_that_cannot_tell_is_asked_about(file: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"paper, chm, bvlc, caffenet have weights of the same shapes.*--lineage paper or"
+        UsageError, match=r"paper, chm, bvlc, caffenet, theano have weights of the same shapes.*--lineage paper or"
     ):
         identify(raw_of(file, "bvlc"))
 

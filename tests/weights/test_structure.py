@@ -48,7 +48,7 @@ def test_networks_with_something_switched_off_are_found_with_it_switched_off() -
 @pytest.mark.parametrize(
     ("name", "others"),
     [
-        ("bvlc", {"paper", "chm", "bvlc", "caffenet"}),
+        ("bvlc", {"paper", "chm", "bvlc", "caffenet", "theano"}),
         ("torchvision", {"torchvision", "owt"}),
         ("ungrouped", {"ungrouped"}),
         ("cifar-local", {"cifar-local"}),

@@ -10,6 +10,7 @@ from alexnet.lineages.cifar import CIFAR_LOCAL, CIFAR_QUICK
 from alexnet.lineages.owt import OWT
 from alexnet.lineages.paper import PAPER
 from alexnet.lineages.spec import Input, Lineage, Solver
+from alexnet.lineages.theano import THEANO
 from alexnet.lineages.tiny import TINY
 from alexnet.lineages.torchvision import TORCHVISION
 from alexnet.lineages.trace import Row, Totals, out_size, totals, trace, weighted
@@ -24,7 +25,7 @@ __all__ = [
 LINEAGES: dict[str, Lineage] = {
     lineage.name: lineage
     for lineage in (
-        PAPER, CHM, CHM_HALF, BVLC, CAFFENET, OWT, TORCHVISION, UNGROUPED, CIFAR_LOCAL, CIFAR_QUICK, TINY,
+        PAPER, CHM, CHM_HALF, BVLC, CAFFENET, THEANO, OWT, TORCHVISION, UNGROUPED, CIFAR_LOCAL, CIFAR_QUICK, TINY,
     )
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alexnet.weights.arrange import arrange
-from alexnet.weights.formats import caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth
+from alexnet.weights.formats import caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth, theano
 from alexnet.weights.identity import Identity, identify
 from alexnet.weights.means import MeanSource, read_mean
 from alexnet.weights.raw import Raw
@@ -21,6 +21,7 @@ READERS: dict[str, Callable[[Path], Raw]] = {
     "onnx": onnx.read,
     "pth": pth.read,
     "safetensors": foreign_safetensors.read,
+    "theano": theano.read,
 }
 
 

@@ -7,6 +7,7 @@ from alexnet.errors import UnreadableWeights, UsageError
 from alexnet.weights.caches import find_here
 from alexnet.weights.checkpoint import Notice, latest, log_notice
 from alexnet.weights.foreign import read_foreign
+from alexnet.weights.formats import theano
 from alexnet.weights.formats.foreign_safetensors import is_ours
 from alexnet.weights.formats.safetensors import read_safetensors
 from alexnet.weights.hub import HUB, find_on_hub
@@ -120,6 +121,9 @@ def _in_folder(folder: Path, notice: Notice) -> Path:
     for file in (folder / MODEL, folder / "best" / MODEL):
         if file.is_file():
             return file
+    tensors = theano.first_file(folder)
+    if tensors is not None:
+        return tensors
     checkpoint = latest(folder, notice)
     if checkpoint is None:
         raise UnreadableWeights(

@@ -5,9 +5,10 @@ from codecs import getincrementaldecoder
 from pathlib import Path
 
 from alexnet.errors import UnreadableWeights
+from alexnet.weights.formats import npy, theano
 from alexnet.weights.formats.wire import Decoder, Span
 from alexnet.weights.mapped import mapped
-from alexnet.weights.raw import Damaged
+from alexnet.weights.raw import Damaged, reading
 
 # What people hand over in place of weights: how it begins (from a byte on), what it is, what to do.
 STRANGERS: tuple[tuple[int, bytes, str], ...] = (
@@ -19,13 +20,20 @@ STRANGERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"7z\xbc\xaf", "a 7z archive: unpack it and name the file inside"),
     (0, b"Rar!", "a RAR archive: unpack it and name the file inside"),
     (257, b"ustar", "a tar archive: unpack it (`tar xf`) and name the file inside"),
-    (0, b"\x89HDF", "an HDF5 file, as Keras and MATLAB -v7.3 write: no AlexNet that we know is published in it"),
+    (
+        0,
+        b"\x89HDF",
+        "an HDF5 file, as Keras and MATLAB -v7.3 write; alexnet_weights.h5 was made from theano_alexnet: read that",
+    ),
     (0, b"MATLAB 7.3", "a MATLAB file of version 7.3: open it there and `save -v6`"),
     (0, b"B\0C\0N\0", "a CNTK model: export it to ONNX with CNTK"),
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
 )
-NO_WEIGHTS = "Expected a file of weights: safetensors, .pth, .caffemodel, .npy, .mat, .onnx or a cuda-convnet pickle."
+NO_WEIGHTS = (
+    "Expected a file of weights: safetensors, .pth, .caffemodel, .npy, .mat, .onnx, a cuda-convnet pickle, or the "
+    "tensors of theano_alexnet, in a folder or zipped."
+)
 # The number that torch.save put before everything until 2020, as Python pickles it.
 TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 PICKLE_PROTOCOLS = 5
@@ -34,7 +42,7 @@ PROTOBUF_FIELDS = 64  # looked at; the fields that tell come early
 
 
 def recognize(path: Path) -> str:
-    """Name the kind of a file: safetensors, pth, npy, caffemodel, onnx, mat or cuda-convnet.
+    """Name the kind of a file: safetensors, pth, npy, caffemodel, onnx, mat, cuda-convnet or theano.
 
     Raises:
         UnreadableWeights: it is none of these; says what it is instead, where that can be seen, and what to do.
@@ -59,7 +67,7 @@ def _stranger(path: Path, name: str) -> UnreadableWeights:
 
 def _by_magic(path: Path, data: memoryview, beginning: bytes) -> str | None:
     if beginning.startswith(b"\x93NUMPY"):
-        return "npy"
+        return "theano" if _is_tensor(path, data) else "npy"
     if beginning.startswith(b"MATLAB 5.0"):
         return "mat"
     if beginning.startswith(b"PK\x03\x04"):
@@ -81,9 +89,19 @@ def _zip(path: Path) -> str:
         raise _stranger(path, "a zip archive, as torch.save writes, but damaged or cut short: get it again") from None
     if any(name.rpartition("/")[2] == "data.pkl" for name in names):
         return "pth"
+    if theano.is_archive(names):
+        return "theano"
     if names and all(name.endswith(".npy") for name in names):
         raise _stranger(path, "numpy's .npz, an archive of single arrays: save a dict of layers with np.save")
     raise _stranger(path, "a zip archive: unpack it and name the file inside")
+
+
+def _is_tensor(path: Path, data: memoryview) -> bool:
+    """Whether a NumPy file is one plain array of a net that has a file for each."""
+    if theano.part_of(path.name) is None:
+        return False
+    with reading(path):
+        return npy.header(data).dtype.kind != "O"
 
 
 def _protobuf(path: Path, data: memoryview) -> str | None:

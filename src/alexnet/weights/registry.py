@@ -211,6 +211,12 @@ _TABLE = (
         input=CAFFE_INPUT, classes=1183, trained_on="Places205 and ILSVRC-2012",
     ),
     KnownFile(
+        "theano", "parameters_releasing.zip", "theano", "theano",
+        "", "http://hdl.handle.net/10864/10911", Checksum("sha1", "58950804f50f8d1a76705e1b28d3546e12ea8a81"),
+        licence=UNRESTRICTED, top1_error=0.4266, top5_error=0.1988,
+        input="RGB 0..255 minus a mean image, 227 of pictures warped to 256", note="read as it is, zipped or unpacked",
+    ),
+    KnownFile(
         "decaf", "imagenet.decafnet.epoch90", "cuda-convnet", "",
         "", "https://github.com/UCB-ICSI-Vision-Group/decaf-release",
         input="RGB 0..255 minus the mean in imagenet.decafnet.meta, 227 of 256",
@@ -251,10 +257,9 @@ def not_here(file: KnownFile) -> UsageError:
 
 
 def told_by_checksum(path: Path, format: str) -> KnownFile | None:
-    """The published file that `path` is a copy of, whatever it is called; reads the whole file if there may be one."""
-    candidates = [
-        (file, file.checksum) for file in FILES.values() if file.format == format and file.checksum is not None
-    ]
+    """The published weights that `path` is a copy of, whatever it is called; reads the whole file if there may be one."""
+    files = [file for file in FILES.values() if file.format == format and file.kind == "weights"]
+    candidates = [(file, file.checksum) for file in files if file.checksum is not None]
     digests = {algorithm: digest_of(path, algorithm) for algorithm in {sum.algorithm for _, sum in candidates}}
     return next((file for file, sum in candidates if sum.matches(digests[sum.algorithm])), None)
 

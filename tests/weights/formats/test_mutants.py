@@ -5,6 +5,7 @@ import importlib
 import io
 import os
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,9 +168,43 @@ def cuda_convnet(arrays: Arrays) -> list[bytes]:
     return [python2_pickle.dumps(layers), python2_pickle.dumps(named)]
 
 
+def theano(arrays: Arrays) -> list[bytes]:
+    """Zipped as it is: packed, nearly every wound would end at zip's own checksum."""
+    files = []
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            for name, array in theano_tensors(arrays).items():
+                archive.writestr(f"net/{name}", array)
+        files.append(file.getvalue())
+    return files
+
+
+def theano_tensors(arrays: Arrays) -> dict[str, bytes]:
+    tensors: dict[str, Any] = {}
+    for index, name in enumerate(NAMES):
+        weight, bias = pair(arrays, name)
+        kept = weight[:, :, ::-1, ::-1].transpose(1, 2, 3, 0) if weight.ndim == 4 else weight.T
+        if name == "conv2":
+            tensors |= {
+                "W0_1_9.npy": kept[..., :2],
+                "W1_1_9.npy": kept[..., 2:],
+                "b0_1_9.npy": bias[:2],
+                "b1_1_9.npy": bias[2:],
+            }
+        else:
+            tensors |= {f"W_{index}_9.npy": kept, f"b_{index}_9.npy": bias}
+    content = {}
+    for name, array in tensors.items():
+        file = io.BytesIO()
+        np.save(file, array)
+        content[name] = file.getvalue()
+    return content
+
+
 SEEDS: dict[str, Callable[[Arrays], list[bytes]]] = {
     "caffemodel": caffe, "npy": npy, "pth": pth, "safetensors": safetensors, "onnx": onnx_file, "mat": mat,
-    "cuda-convnet": cuda_convnet,
+    "cuda-convnet": cuda_convnet, "theano": theano,
 }  # fmt: skip
 
 
@@ -189,7 +224,8 @@ def endure(files: list[bytes], count: int, path: Path, read: Callable[[Path], ob
         with listening() as events:
             end = _end(read, path)
         taken = time.process_time() - started
-        assert events == [], (content, events)
+        heard = [event for event in events if event != f"os.scandir{(str(path.parent),)}"]  # to look beside the file
+        assert heard == [], (content, heard)
         assert taken < SLOWEST_S, (content, taken)
         ends[end] = ends.get(end, 0) + 1
     return ends
@@ -232,3 +268,11 @@ def test_a_wounded_mean_image_is_read_or_refused(tmp_path: Path) -> None:
     file = io.BytesIO()
     np.save(file, np.ones((3, 9, 9)))
     endure([*files, file.getvalue()], QUICK, tmp_path / "mean", read_mean)
+
+
+def test_a_wounded_tensor_in_a_folder_is_read_or_refused(tmp_path: Path) -> None:
+    tensors = theano_tensors(arrays_of(lively("micro")))
+    for name, content in tensors.items():
+        (tmp_path / name).write_bytes(content)
+    ends = endure([tensors["W0_1_9.npy"]], QUICK, tmp_path / "W0_1_9.npy", lambda path: read_foreign(path, "micro"))
+    assert sum(count for end, count in ends.items() if end != "read") > QUICK / 4, ends
