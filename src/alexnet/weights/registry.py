@@ -257,7 +257,7 @@ def not_here(file: KnownFile) -> UsageError:
 
 
 def told_by_checksum(path: Path, format: str) -> KnownFile | None:
-    """The published weights that `path` is a copy of, whatever it is called; reads the whole file if there may be one."""
+    """The published weights that `path` is a copy of, whatever it is called; reads all of it if there may be any."""
     files = [file for file in FILES.values() if file.format == format and file.kind == "weights"]
     candidates = [(file, file.checksum) for file in files if file.checksum is not None]
     digests = {algorithm: digest_of(path, algorithm) for algorithm in {sum.algorithm for _, sum in candidates}}
