@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from alexnet.cli.app import COMMANDS
+from alexnet.cli.explain import EXPLAIN_COMMANDS
 from alexnet.cli.weights import WEIGHTS_COMMANDS
 
 Alexnet = Callable[..., Any]
 WORDS = [
-    *((name,) for name in COMMANDS if name not in ("bench", "data", "weights")), ("data", "inspect"),
+    *((name,) for name in COMMANDS if name not in ("bench", "data", "explain", "weights")), ("data", "inspect"),
     ("bench", "train"), ("bench", "infer"), ("bench", "load"),
-    *(("weights", name) for name in WEIGHTS_COMMANDS),
+    *(("explain", name) for name in EXPLAIN_COMMANDS), *(("weights", name) for name in WEIGHTS_COMMANDS),
 ]  # fmt: skip
 PYTHON = [sys.executable, "-m", "alexnet"]
 

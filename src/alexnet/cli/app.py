@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": ("alexnet.cli.doctor", "Versions, devices, disk, caches, missing extras."),
     "lineages": ("alexnet.cli.lineages", "The AlexNets there are; with NAME its layer table."),
     "predict": ("alexnet.cli.predict", "Say what is on pictures."),
+    "explain": ("alexnet.cli.explain", "Pictures of what a network does: filters, maps, heat maps, guesses."),
     "features": ("alexnet.cli.features", "What any layer makes of pictures, as rows of numbers in a file."),
     "export": ("alexnet.cli.export", "A network as ONNX, as a hub folder or as a small program."),
     "evaluate": ("alexnet.cli.evaluate", "Top-1 and top-5 error on labelled pictures."),

@@ -29,6 +29,7 @@ from alexnet.weights.class_names import read_class_names
 from alexnet.weights.means import MeanSource
 
 if TYPE_CHECKING:
+    from alexnet.inference.explanation import Explanation, Kind
     from alexnet.inference.export import Export
 
 CUTS = {1: center_view, 10: ten_views}
@@ -121,6 +122,12 @@ class Classifier:
     ) -> LayerFeatures:
         """What `layers` make of each picture: `features["fc7"]` is (N, D), `features.paths` are the N pictures."""
         return features(self, pictures, layers, batch_size=batch_size)
+
+    def explain(self, kind: "Kind", *arguments: Any, **options: Any) -> "Explanation":
+        """Draw what the network does: filters, maps, heatmap, occlusion or guesses; see `inference.explain`."""
+        from alexnet.inference.explain import explain
+
+        return explain(self, kind, *arguments, **options)
 
     def export(self, path: str | Path, **options: Any) -> "Export":
         """Write the network for other runtimes, and compare what it answers there; see `inference.export.export`."""

@@ -21,19 +21,24 @@ def kernel_grid(classifier: Classifier, scale: int = 4) -> Image.Image:
         classifier: whose kernels; of BGR networks the colours are put right.
         scale: pixels of the picture per weight.
     """
+    tones = kernel_tones(classifier)
+    return Image.fromarray(tile_kernels(tones, math.ceil(math.sqrt(len(tones) * 3 / 2)), scale))
+
+
+def kernel_tones(classifier: Classifier) -> np.ndarray:
+    """The first layer's kernels as colours (O, H, W, 3) uint8 RGB: zero is mid-gray, the largest weight of all full."""
     conv = next(module for module in classifier.model.modules() if isinstance(module, nn.Conv2d))
     kernels = conv.weight.detach().float().cpu().numpy().transpose(0, 2, 3, 1)  # (O, H, W, C)
     if classifier.preprocessing.order == "BGR":
         kernels = kernels[..., ::-1]
     if kernels.shape[-1] == 1:
         kernels = kernels.repeat(3, axis=-1)
-    tones = np.rint(127.5 + 127.5 * kernels / (np.abs(kernels).max() or 1)).astype(np.uint8)
-    grid = _tile(tones, columns=math.ceil(math.sqrt(len(tones) * 3 / 2)))
-    return Image.fromarray(grid.repeat(scale, axis=0).repeat(scale, axis=1))
+    tones: np.ndarray = np.rint(127.5 + 127.5 * kernels / (np.abs(kernels).max() or 1)).astype(np.uint8)
+    return tones
 
 
-def _tile(tiles: np.ndarray, columns: int) -> np.ndarray:
-    """Lay out (N, H, W, 3) in rows of `columns`, with a gap around each: RGBA."""
+def tile_kernels(tiles: np.ndarray, columns: int, scale: int) -> np.ndarray:
+    """Lay out (N, H, W, 3) in rows of `columns`, `scale` pixels per weight, with a gap around each: RGBA."""
     count, height, width, _ = tiles.shape
     rows = math.ceil(count / columns)
     grid = np.zeros((GAP + rows * (height + GAP), GAP + columns * (width + GAP), 4), np.uint8)
@@ -41,4 +46,4 @@ def _tile(tiles: np.ndarray, columns: int) -> np.ndarray:
         row, column = divmod(index, columns)
         top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
         grid[top : top + height, left : left + width] = np.dstack([tile, np.full((height, width), 255, np.uint8)])
-    return grid
+    return grid.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -3,6 +3,7 @@
 Source: Zeiler and Fergus 2014, sec. 4.2.
 """
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -28,8 +29,10 @@ def occlusion_map(
     patch: int | None = None,
     stride: int | None = None,
     batch_size: int = 64,
+    target: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Return how much the predicted class loses under a patch: (size, size) float64, the pixels of the centre view.
+    """Return how much a class loses under a patch: (size, size) float64, the pixels of the centre view.
 
     A value is the drop in probability, averaged over all patches that cover the pixel; below zero where the network
     is surer without it.
@@ -40,6 +43,8 @@ def occlusion_map(
         patch: side of the patch in pixels of the view; None is a sixth of the view.
         stride: from one patch to the next; None is half a patch.
         batch_size: patches in one pass through the network.
+        target: index of the class; None is the likeliest one.
+        progress: called with (patches done, patches in all).
 
     Raises:
         UsageError: the patch does not fit, or the stride leaves pixels uncovered.
@@ -51,17 +56,19 @@ def occlusion_map(
         raise UsageError(f"patch is {patch} and stride {stride}; expected 1 <= stride <= patch <= {size} pixels.")
     image = torch.from_numpy(_square(classifier.preprocessing, picture)).permute(2, 0, 1)  # (3, S, S)
     whole = classifier.probs(image[None])[0]  # (K,)
-    predicted = int(whole.argmax())
+    target = int(whole.argmax()) if target is None else target
     offset = center_offset(image.shape[-1], size)
     heat, cover = np.zeros((size, size)), np.zeros((size, size))
     every = list(product(_steps(size, patch, stride), repeat=2))
     for first in range(0, len(every), batch_size):
         places = every[first : first + batch_size]
         covered = torch.stack([_covered(image, offset + top, offset + left, patch) for top, left in places])
-        drops = (whole - classifier.probs(covered))[:, predicted].tolist()
+        drops = (whole - classifier.probs(covered))[:, target].tolist()
         for (top, left), drop in zip(places, drops, strict=True):
             heat[top : top + patch, left : left + patch] += drop
             cover[top : top + patch, left : left + patch] += 1
+        if progress is not None:
+            progress(first + len(places), len(every))
     return np.asarray(heat / cover)
 
 

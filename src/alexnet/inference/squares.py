@@ -6,11 +6,13 @@ from itertools import islice
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from alexnet.data.ordered import ordered_map
 from alexnet.data.picture import read_picture, to_square
 from alexnet.data.preprocess import Preprocessing
+from alexnet.data.views import center_view
 from alexnet.errors import DataError
 from alexnet.inference.sources import Found, Source, expand
 
@@ -47,3 +49,14 @@ def _decode(found: Found, preprocessing: Preprocessing) -> Decoded:
         return found.name, to_square(picture, preprocessing.resize, preprocessing.fit)
     except DataError as error:
         return found.name, str(error).removeprefix(f"{found.name}: ")
+
+
+def square_image(preprocessing: Preprocessing, picture: Image.Image) -> Tensor:
+    """One picture, upright and RGB, as images (1, 3, S, S) uint8."""
+    return stacked([to_square(picture, preprocessing.resize, preprocessing.fit)])
+
+
+def center_pixels(preprocessing: Preprocessing, picture: Image.Image) -> np.ndarray:
+    """The part of a picture that the network looks at: (size, size, 3) uint8."""
+    view = center_view(square_image(preprocessing, picture), preprocessing.size)
+    return view[0].permute(1, 2, 0).numpy()
