@@ -73,6 +73,10 @@ class DownloadFailed(WeightsError):
     """A file that could not be fetched, or came and was another."""
 
 
+class VerificationFailed(WeightsError):
+    """The weights do not compute here what they compute elsewhere."""
+
+
 class RunError(AlexNetError):
     """A run folder or a checkpoint that cannot be used."""
 

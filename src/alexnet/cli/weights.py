@@ -10,6 +10,7 @@ WEIGHTS_COMMANDS = {
     "get": ("alexnet.cli.weights_get", "Fetch a published file, checked, into the cache."),
     "info": ("alexnet.cli.weights_info", "What a file is: network, colours, mean, layers, and how that is known."),
     "convert": ("alexnet.cli.weights_convert", "Any kind of file to any other."),
+    "verify": ("alexnet.cli.weights_verify", "Prove that a file computes here what it computes elsewhere."),
 }
 
 

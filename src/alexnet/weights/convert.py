@@ -12,11 +12,14 @@ from alexnet.lineages import weighted
 from alexnet.weights.durable import sha256
 from alexnet.weights.export import SUFFIXES, Format, write_weights, written_files
 from alexnet.weights.opened import Opened, open_weights
+from alexnet.weights.proof.record import KEY, has_record, record
 from alexnet.weights.save import MODEL, save
 from alexnet.weights.weights import Weights
 
 Target = Literal[Format, "folder"]
 TARGETS: tuple[Target, ...] = (*get_args(Format), "folder")
+DESCRIBED: tuple[Target, ...] = ("safetensors", "onnx", "folder")  # that say of themselves what they are
+COLOURS = 3  # planes that a picture has
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def convert(opened: Opened, target: Path, format: str | None = None, *, force: b
     there = [path for path in files if path.exists()]
     if there and not force:
         raise UsageError(f"{there[0]} exists already. Name another file, or replace it with --force.")
-    weights = with_source(opened)
+    weights = with_source(opened, chosen)
     if chosen == "folder":
         save(weights, target)
         lost: list[str] = []
@@ -90,11 +93,20 @@ def files_of(target: Path, format: Target) -> tuple[Path, ...]:
     return written_files(target, format)
 
 
-def with_source(opened: Opened) -> Weights:
-    """The weights, their provenance naming the very file that they were read from."""
-    if opened.raw is None:
-        return opened.weights  # says where it comes from already
-    return replace(opened.weights, provenance=opened.weights.provenance | {"source_sha256": sha256(opened.path)})
+def with_source(opened: Opened, format: Target) -> Weights:
+    """The weights, their provenance naming the file that they were read from, and what its own engine makes of it.
+
+    Only what the format can hold; what an earlier conversion wrote is kept.
+    """
+    weights = opened.weights
+    added: dict[str, Any] = {}
+    if format not in DESCRIBED:
+        return weights
+    if opened.raw is not None and "source_sha256" not in weights.provenance:
+        added["source_sha256"] = sha256(opened.path)
+    if not has_record(weights) and weights.lineage.in_channels == COLOURS:
+        added[KEY] = record(opened)
+    return replace(weights, provenance=weights.provenance | added)
 
 
 def read_back(weights: Weights, path: Path) -> bool:

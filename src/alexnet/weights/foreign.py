@@ -52,7 +52,7 @@ def read_foreign(
     identity = identify(raw, lineage, None if mean is None else read_mean(mean))
     tensors = arrange(raw, identity.lineage)
     validate(tensors, identity.lineage, identity.labels, path)
-    provenance = {"source": path.name, "format": raw.format, "facts": identity.to_dict()}
+    provenance = dict(raw.provenance) or {"source": path.name, "format": raw.format, "facts": identity.to_dict()}
     weights = Weights(tensors, identity.lineage, identity.labels, identity.preprocessing, provenance)
     return Foreign(weights, identity, raw)
 

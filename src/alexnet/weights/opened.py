@@ -24,6 +24,7 @@ class Opened:
         kind: what `recognize` calls it.
         facts: what is known of it, each with its source.
         raw: what it says in its own words; None for a file of ours.
+        external: folder where an ONNX file may keep its weights.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Opened:
     weights: Weights
     facts: Mapping[str, Fact]
     raw: Raw | None
+    external: Path | None = None
 
 
 def open_weights(
@@ -55,7 +57,7 @@ def open_weights(
         weights = load(path, lineage)
         return Opened(path, kind, weights, own_facts(weights), None)
     found = read_foreign(path, lineage or registered_lineage(source), mean=mean, external=external)
-    return Opened(path, kind, found.weights, found.identity.facts, found.raw)
+    return Opened(path, kind, found.weights, found.identity.facts, found.raw, external)
 
 
 def own_facts(weights: Weights) -> dict[str, Fact]:

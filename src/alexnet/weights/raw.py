@@ -60,6 +60,7 @@ class Raw:
         rows: the network in the words of our tables, where the file carries it; () where it does not.
         activation: of those rows.
         facts: by field of `Preprocessing`, and `lineage`, `changes`, `labels`, `flatten`, `mean_image`.
+        provenance: what a file of ours says of where it comes from.
         upside_down: the network was trained on pictures turned top to bottom.
         is_owned: the arrays are nobody else's memory, so that tensors may keep it.
     """
@@ -72,6 +73,7 @@ class Raw:
     rows: tuple[Layer, ...] = ()
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     upside_down: bool = False
     is_owned: bool = False
 

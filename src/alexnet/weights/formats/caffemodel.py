@@ -24,7 +24,7 @@ ACTIVATIONS: Mapping[str, Literal["relu", "tanh", "sigmoid"]] = {"ReLU": "relu",
 
 
 @dataclass(frozen=True)
-class _CaffeLayer:
+class CaffeLayer:
     """A layer of any generation, in the words of the latest."""
 
     name: str
@@ -72,13 +72,23 @@ def read_mean(path: Path) -> np.ndarray:
     return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0), dtype=np.float32)  # BGR planes to RGB pixels
 
 
+def read_layers(path: Path) -> list[CaffeLayer]:
+    """All layers of a file in its own order and words, those of training too.
+
+    Raises:
+        UnreadableWeights: it is damaged.
+    """
+    with reading(path):
+        return _merge_padding(_layers(Decoder().decode(mapped(path), NET)))
+
+
 def _generation(net: Message) -> str:
     if net.get("layer"):
         return "LayerParameter, since 2015"
     return "V0, of 2013" if any(layer.get("layer") for layer in net.get("layers", [])) else "V1, of 2014"
 
 
-def _layers(net: Message) -> list[_CaffeLayer]:
+def _layers(net: Message) -> list[CaffeLayer]:
     found = [_of_v2(message) for message in net.get("layer", [])]
     for message in net.get("layers", []):
         v0 = message.get("layer")
@@ -88,24 +98,24 @@ def _layers(net: Message) -> list[_CaffeLayer]:
     return found
 
 
-def _of_v2(message: Message) -> _CaffeLayer:
+def _of_v2(message: Message) -> CaffeLayer:
     params = {key: value for key, value in message.items() if key.endswith("_param")}
-    return _CaffeLayer(message.get("name", ""), message.get("type", ""), _merged(params), _blobs(message))
+    return CaffeLayer(message.get("name", ""), message.get("type", ""), _merged(params), _blobs(message))
 
 
-def _of_v1(message: Message) -> _CaffeLayer:
+def _of_v1(message: Message) -> CaffeLayer:
     layer = _of_v2(message)
     return replace(layer, type=V1_TYPES.get(message.get("type", 0), ""))
 
 
-def _of_v0(layer: Message, around: Message) -> _CaffeLayer:
+def _of_v0(layer: Message, around: Message) -> CaffeLayer:
     """A layer of 2013: all parameters of all kinds side by side, lists of one."""
     params = dict(layer)
     for key in ("pad", "kernel_size", "stride"):
         if key in params and layer.get("type") != "pool":
             params[key] = [params[key]]
     blobs = _blobs(layer) or _blobs(around)
-    return _CaffeLayer(layer.get("name", ""), V0_TYPES.get(layer.get("type", ""), ""), params, blobs)
+    return CaffeLayer(layer.get("name", ""), V0_TYPES.get(layer.get("type", ""), ""), params, blobs)
 
 
 def _blobs(message: Message) -> tuple[Message, ...]:
@@ -117,9 +127,9 @@ def _merged(params: Message) -> Message:
     return {key: value for parts in params.values() for part in parts for key, value in part.items()}
 
 
-def _merge_padding(layers: list[_CaffeLayer]) -> list[_CaffeLayer]:
+def _merge_padding(layers: list[CaffeLayer]) -> list[CaffeLayer]:
     """Give the padding layers of 2013 to the convolutions behind them, as Caffe's own upgrade does."""
-    merged: list[_CaffeLayer] = []
+    merged: list[CaffeLayer] = []
     pad: list[int] | None = None
     for layer in layers:
         if layer.type == "Padding":
@@ -130,7 +140,7 @@ def _merge_padding(layers: list[_CaffeLayer]) -> list[_CaffeLayer]:
     return merged
 
 
-def _raw_layer(layer: _CaffeLayer) -> RawLayer:
+def _raw_layer(layer: CaffeLayer) -> RawLayer:
     if not 1 <= len(layer.blobs) <= 2:
         raise Damaged(f"layer {layer.name!r} has {len(layer.blobs)} arrays, not weights and biases")
     weight = _array(layer.blobs[0])
@@ -162,12 +172,12 @@ def _shape(blob: Message) -> tuple[int, ...]:
     return tuple(blob.get(key, 1) for key in ("num", "channels", "height", "width"))
 
 
-def _is_whole(layers: list[_CaffeLayer]) -> bool:
+def _is_whole(layers: list[CaffeLayer]) -> bool:
     """Whether the net is there, and not its layers with weights alone."""
     return any(layer.type in ("Pooling", "ReLU") for layer in layers)
 
 
-def _row(layer: _CaffeLayer) -> Layer | None:
+def _row(layer: CaffeLayer) -> Layer | None:
     """The layer in the words of our tables; None for what only training needs."""
     params = layer.params
     match layer.type:
@@ -192,7 +202,7 @@ def _row(layer: _CaffeLayer) -> Layer | None:
             return None  # data, loss, accuracy, softmax: not the net itself
 
 
-def _norm(layer: _CaffeLayer) -> Norm | SpatialNorm:
+def _norm(layer: CaffeLayer) -> Norm | SpatialNorm:
     size, alpha = layer.params.get("local_size", 5), layer.params.get("alpha", 1.0)
     beta = layer.params.get("beta", 0.75)
     if layer.params.get("norm_region", 0):

@@ -72,7 +72,7 @@ def read(path: Path, folder: Path | None = None) -> Raw:
     with reading(path):
         model = Decoder().decode(mapped(path), MODEL)
         graph = model["graph"][-1] if model.get("graph") else {}
-        description = _description(model)
+        description, provenance = _description(model)
         nodes = [_node(message) for message in graph.get("node", ())]
         arrays = {tensor.get("name", ""): array(tensor, path, folder) for tensor in graph.get("initializer", ())}
         arrays |= {node.outputs[0]: array(node.attributes["value"], path, folder) for node in nodes if _is_array(node)}
@@ -91,6 +91,7 @@ def read(path: Path, folder: Path | None = None) -> Raw:
         rows=rows,
         activation=ACTIVATIONS[kinds.pop()] if len(kinds) == 1 else "relu",
         facts=_facts(graph, arrays) | description,
+        provenance=provenance,
     )
 
 
@@ -227,15 +228,16 @@ def _dims(value: Message) -> tuple[int, ...]:
     return tuple(dim.get("dim_value", 0) for dim in value.get("dim", ()))
 
 
-def _description(model: Message) -> dict[str, Fact]:
-    """What a file of ours says of itself."""
+def _description(model: Message) -> tuple[dict[str, Fact], dict[str, Any]]:
+    """What a file of ours says of itself, and of where it comes from."""
     for entry in model.get("metadata_props", ()):
         if entry.get("key") == DESCRIPTION:
             try:
                 said = json.loads(entry.get("value", ""))
                 facts = {"lineage": said["lineage"], "changes": said["changes"], "labels": tuple(said["labels"])}
                 facts |= dict(said["preprocessing"])
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                provenance = dict(said.get("provenance", {}))
+            except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
                 raise Damaged(f"its description makes no sense ({type(error).__name__})") from error
-            return {key: Fact(value, "the file") for key, value in facts.items()}
-    return {}
+            return {key: Fact(value, "the file") for key, value in facts.items()}, provenance
+    return {}, {}

@@ -1,0 +1,112 @@
+"""The outcome of a verification in words: for JSON, for people, and as the error that a failure is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alexnet.weights.proof.mistakes import MISTAKES
+from alexnet.weights.proof.stages import INPUT, TOLERANCE
+from alexnet.weights.proof.verify import Comparison, Verification
+
+WHERE = {
+    INPUT: "what is fed differs: order of colours, range, mean or view",
+    "conv1": "the first kernels differ: their planes of colour, their axes or their values",
+    "norm": "normalisation differs: its place, k, alpha or beta",
+    "pool": "pooling differs: its place, its window or how sizes are rounded",
+    "fc": "the weights of a full matrix differ: the order of its inputs, its axes or its values",
+}
+
+
+def document(found: Verification) -> dict[str, Any]:
+    """All of it as `weights verify --json` prints it."""
+    return {
+        "file": str(found.opened.path),
+        "format": found.opened.facts["format"].value,
+        "lineage": found.opened.weights.lineage.name,
+        "lineage_known_from": found.opened.facts["lineage"].source,
+        "against_file": None if found.other is None else str(found.other.path),
+        "picture": str(found.picture),
+        "fed_by": found.fed_by,
+        "tolerance": TOLERANCE,
+        "comparisons": [
+            {
+                "against": comparison.against,
+                "errors": {name: _finite(error) for name, error in comparison.errors.items()},
+                "worst": comparison.worst,
+                "agrees": not comparison.first_wrong,
+            }
+            for comparison in found.comparisons
+        ],
+        "agrees": found.failed is None,
+        "first_wrong": found.failed.first_wrong if found.failed else None,
+        "causes": [{"name": cause.name, "what": cause.what, "remedy": cause.remedy} for cause in found.causes],
+        "explained": found.is_explained,
+        "controls": {
+            name: {"worst": _finite(effect.worst), "last": _finite(effect.last), "seen": effect.worst > TOLERANCE}
+            for name, effect in found.controls.items()
+        },
+        "published_as": found.published.name if found.published else None,
+        "not_proved": list(not_proved(found)),
+    }
+
+
+def _finite(error: float) -> float | None:
+    """An error as JSON can hold it: None is another shape."""
+    return error if error != float("inf") else None
+
+
+def verdict(comparison: Comparison) -> str:
+    """One line on a comparison."""
+    error = comparison.errors[comparison.worst]
+    if not comparison.first_wrong:
+        return f"Agrees: the largest relative error is {error:.1e}, in {comparison.worst}; {TOLERANCE:.0e} is allowed."
+    return f"Differs from {comparison.first_wrong} on: {spoken(comparison.errors[comparison.first_wrong])}."
+
+
+def spoken(error: float) -> str:
+    """An error for people."""
+    return "another shape" if error == float("inf") else f"{error:.1e}"
+
+
+def control_rows(found: Verification) -> Iterator[tuple[str, str, str, str]]:
+    """What the comparison would have seen: each mistake, the error it makes at worst and in the end, if seen."""
+    for name, effect in found.controls.items():
+        what = next(mistake.what for mistake in MISTAKES if mistake.name == name).split(":")[0]
+        yield what, spoken(effect.worst), spoken(effect.last), "seen" if effect.worst > TOLERANCE else "NOT SEEN"
+
+
+def not_proved(found: Verification) -> Iterator[str]:
+    """What an agreement leaves open."""
+    if found.failed is not None or found.published is not None:
+        return
+    source = found.opened.facts["lineage"].source
+    if found.other is None and source == "as asked":
+        yield (
+            f"that it is {found.opened.weights.lineage.name}: the file cannot tell, and was read as asked. "
+            "A file that it was made from can: --against ORIGINAL"
+        )
+    if found.other is None and len(found.comparisons) == 1 and "record" not in found.comparisons[0].against:
+        yield (
+            f"that whoever wrote it meant it to be fed {found.fed_by}: with planes of colour turned, or fc6 wired "
+            "otherwise, a file computes the same wrong numbers everywhere. A file that it was made from can tell: "
+            "--against ORIGINAL"
+        )
+    yield "how pictures are made square and resized: both sides were given the same square"
+
+
+def failure(found: Verification) -> str:
+    """The error for a file that computes something else: what, where first, the likely cause, what to do."""
+    assert found.failed is not None
+    failed, place = found.failed, found.failed.first_wrong
+    whose = f"{failed.against} from {found.other.path}" if found.other else f"{failed.against} from the same file"
+    error = spoken(failed.errors[place])
+    said = f"{found.opened.path} does not compute what {whose} does. First different: {place}, {error}."
+    if not found.causes:
+        return f"{said} No usual mistake explains it; {_hint(place)}."
+    causes = "; and ".join(cause.what for cause in found.causes)
+    rest = "With that undone everything agrees" if found.is_explained else "With that undone more agrees, not all"
+    remedies = ". ".join(f"{cause.remedy[0].upper()}{cause.remedy[1:]}" for cause in found.causes)
+    return f"{said} Likely cause: {causes}. {rest}. {remedies}."
+
+
+def _hint(place: str) -> str:
+    return next((hint for start, hint in WHERE.items() if place.startswith(start)), f"the weights of {place} differ")
