@@ -9,6 +9,7 @@ import pytest
 from alexnet.errors import ShapeMismatch, UnreadableWeights, UsageError
 from alexnet.lineages import find
 from alexnet.weights import identity
+from alexnet.weights.conventions import convention
 from alexnet.weights.identity import identify
 from alexnet.weights.raw import Fact, Raw, RawLayer
 from alexnet.weights.registry import FILES, Checksum, KnownFile
@@ -123,3 +124,9 @@ def test_trap_1_a_size_of_other_maps_is_refused_and_one_of_the_same_is_not(file:
 
 def test_the_mean_of_imagenet_is_the_specifications() -> None:
     assert identity.IMAGENET_MEAN == (122.67891, 116.66877, 104.00699)
+
+
+def test_a_convention_of_0_to_255_does_not_part_torchvisions_range_from_its_spread(file: Path) -> None:
+    raw = raw_of(file, "torchvision", facts=convention("npy"))
+    found = identify(raw, "torchvision").preprocessing
+    assert (found.order, found.range, found.std) == ("BGR", 1, (0.229, 0.224, 0.225))

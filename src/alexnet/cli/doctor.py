@@ -22,6 +22,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime"),
     "parquet": ("pyarrow",),
     "tb": ("tensorboard",),
+    "verify": ("cv2",),
 }
 
 

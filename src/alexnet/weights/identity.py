@@ -64,6 +64,8 @@ def identify(raw: Raw, lineage: str | None = None, mean: Fact | None = None) -> 
     chosen = _lineage(raw, lineage)
     table: Lineage = chosen.value
     facts = _defaults(table) | dict(raw.facts)
+    if facts["range"].source != FILE and facts["range"].value != table.input.range:
+        facts["range"] = Fact(table.input.range, TABLE)  # a convention cannot part it from the table's mean and spread
     if mean is not None:
         facts["mean"] = mean
         facts.pop("mean_image", None)

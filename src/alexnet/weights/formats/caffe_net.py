@@ -61,7 +61,8 @@ def _layers(row: Row, bottom: str, lineage: Lineage) -> Iterator[CaffeLayer]:
             pooling: dict[str, int | float] = {
                 "pool": int(layer.kind == "avg"), "kernel_size": layer.kernel_size, "stride": layer.stride,
             }  # fmt: skip
-            pooling |= {} if layer.ceil else {"round_mode": FLOOR}
+            is_exact = (row.in_shape[1] - layer.kernel_size) % layer.stride == 0
+            pooling |= {} if layer.ceil or is_exact else {"round_mode": FLOOR}  # which OpenCV cannot read
             yield CaffeLayer(layer.name, "Pooling", bottom, layer.name, "pooling_param", pooling)
         case Dropout():
             yield CaffeLayer(layer.name, "Dropout", bottom, bottom, "dropout_param", {"dropout_ratio": layer.p})

@@ -9,8 +9,10 @@ from alexnet.errors import MissingExtra, UsageError, WeightsError
 from alexnet.lineages.spec import Norm
 from alexnet.weights.opened import Opened
 from alexnet.weights.proof.caffe_deploy import deploy_text
+from alexnet.weights.proof.feed import feed_of
 from alexnet.weights.proof.formulas import walk
-from alexnet.weights.proof.stages import INPUT, NORM, POOL, WEIGHTED, Witness, named
+from alexnet.weights.proof.published import rows_of
+from alexnet.weights.proof.stages import INPUT, NORM, POOL, WEIGHTED, Witness, in_rgb, named
 from alexnet.weights.raw import RawLayer
 from alexnet.weights.structure import expected_layers
 
@@ -50,7 +52,7 @@ def ask(opened: Opened, images: np.ndarray, engine: str | None = None) -> Witnes
         raise MissingExtra(chosen, entry.extra)
     program, found = entry.found(opened, images)
     try:
-        return Witness(program, named([(INPUT, images), *found], opened.weights.lineage))
+        return Witness(program, named([(INPUT, in_rgb(images, feed_of(opened).order)), *found], opened.weights.lineage))
     except Exception as error:  # a stranger's engine raises its own kinds
         if isinstance(error, AssertionError | MemoryError):
             raise
@@ -180,7 +182,7 @@ def _numpy(opened: Opened, images: np.ndarray) -> tuple[str, Found]:
     """The formulas in float64, on the arrays as they lie in the file."""
     lineage, raw = opened.weights.lineage, opened.raw
     if raw is None or not raw.rows:
-        rows, net_of = lineage.layers, f"the table of {lineage.name}"
+        rows, net_of = rows_of(opened.facts), f"the network of {opened.facts['lineage'].value}"
     else:
         rows, net_of = raw.rows, "the file's own layers"
     layers = tuple(_own_layers(opened)) if raw is None else raw.layers

@@ -3,14 +3,13 @@
 `Preprocessing` is what is to be proved, so nothing of it is used but numbers that are the file's own: the mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from alexnet.data.picture import read_picture, to_square
 from alexnet.errors import UsageError
-from alexnet.lineages import Lineage
 from alexnet.lineages.spec import Order
 from alexnet.weights.load import ASSETS
 from alexnet.weights.opened import FILE, Opened
@@ -36,27 +35,30 @@ class Feed:
 
 
 CAFFE = Feed("as Caffe's programs do", "BGR")
-MATCONVNET = Feed("as MatConvNet does", "RGB")
-CUDA_CONVNET = Feed("as cuda-convnet does", "RGB")
 TORCHVISION = Feed(
     "as torchvision's transforms do", "RGB", 1, (0.229, 0.224, 0.225), (0.485 * 255, 0.456 * 255, 0.406 * 255)
 )
-BY_FORMAT = {"caffemodel": CAFFE, "npy": CAFFE, "mat": MATCONVNET, "cuda-convnet": CUDA_CONVNET}
-# Kinds of files that any program writes: who trained the network decides.
 BY_TRAINER = {"BVLC/caffe": CAFFE, "pytorch/vision": TORCHVISION}
+# Programs that fix the order of colours whatever net a file of theirs holds.
+BY_FORMAT: dict[str, tuple[Order, str]] = {
+    "caffemodel": ("BGR", CAFFE.source),
+    "npy": ("BGR", "as caffe-tensorflow does"),
+    "mat": ("RGB", "as MatConvNet does"),
+    "cuda-convnet": ("RGB", "as cuda-convnet does"),
+}
 
 
 def feed_of(opened: Opened) -> Feed:
     """Who feeds such a file, and how: the file's own word, the program of its kind, who trained the network."""
-    facts = opened.facts
+    facts, lineage = opened.facts, opened.weights.lineage
     if facts["order"].source == FILE:
         return Feed("as the file itself says", facts["order"].value, facts["range"].value, tuple(facts["std"].value))
-    return BY_FORMAT.get(opened.kind) or _by_trainer(opened.weights.lineage)
-
-
-def _by_trainer(lineage: Lineage) -> Feed:
-    found = [feed for trainer, feed in BY_TRAINER.items() if trainer in lineage.source]
-    return found[0] if found else Feed(f"as {lineage.name} was trained", "RGB")
+    trainers = [feed for trainer, feed in BY_TRAINER.items() if trainer in lineage.source]
+    feed = trainers[0] if trainers else Feed(f"as {lineage.name} was trained", "RGB")
+    if opened.kind in BY_FORMAT:
+        order, source = BY_FORMAT[opened.kind]
+        return replace(feed, order=order, source=source)
+    return feed
 
 
 def square_picture(side: int, picture: Path = PICTURE) -> np.ndarray:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alexnet.lineages.spec import Conv, Layer, Linear, Norm, Order, Pool
+from alexnet.lineages import weighted
+from alexnet.lineages.spec import Conv, Layer, Linear, Norm, Pool
 from alexnet.weights.proof.stages import TOLERANCE, Witness, our_stages
 from alexnet.weights.weights import Weights
 
@@ -36,8 +37,10 @@ class Mistake:
 
 
 def _colours(weights: Weights) -> Iterator[Weights]:
-    other: Order = "RGB" if weights.preprocessing.order == "BGR" else "BGR"
-    yield replace(weights, preprocessing=replace(weights.preprocessing, order=other))
+    """The first kernels with their planes turned, which is the same as turned pictures."""
+    key = f"{weighted(weights.lineage)[0]}.weight"
+    if weights.tensors[key].ndim == 4 and weights.tensors[key].shape[1] == 3:
+        yield replace(weights, tensors={**weights.tensors, key: weights.tensors[key].flip(1)})
 
 
 def _range(weights: Weights) -> Iterator[Weights]:

@@ -16,7 +16,7 @@ from torch import nn
 from alexnet.data.views import center_view
 from alexnet.errors import UsageError
 from alexnet.lineages import Lineage
-from alexnet.lineages.spec import Conv, Layer, Linear, Local, Norm, Pool, SpatialNorm
+from alexnet.lineages.spec import Conv, Layer, Linear, Local, Norm, Order, Pool, SpatialNorm
 from alexnet.model import build
 from alexnet.weights.weights import Weights
 
@@ -38,6 +38,11 @@ def kind_of(row: Layer) -> str:
             return POOL
         case _:
             return ""
+
+
+def in_rgb(planes: np.ndarray, order: Order) -> np.ndarray:
+    """The input in one order for all: whether the kernels want it in another is for conv1 to show."""
+    return planes[::-1] if order == "BGR" else planes
 
 
 def named(found: Iterable[tuple[str, np.ndarray]], lineage: Lineage) -> Stages:
@@ -74,7 +79,7 @@ def our_stages(weights: Weights, square: np.ndarray) -> Stages:
     images = torch.from_numpy(square.transpose(2, 0, 1)[None].copy())
     x = preprocessing.views(images, partial(center_view, size=preprocessing.size))
     kinds = {row.name: kind_of(row) for row in weights.lineage.layers}
-    stages, before = {INPUT: x[0].numpy()}, ""
+    stages, before = {INPUT: in_rgb(x[0].numpy(), preprocessing.order)}, ""
     for name, module in model.named_children():
         x = module(x)
         if isinstance(module, ACTIVATIONS) and kinds.get(before) == POOL:
