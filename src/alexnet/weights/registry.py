@@ -257,18 +257,9 @@ def not_here(file: KnownFile) -> UsageError:
 
 
 def told_by_checksum(path: Path, format: str) -> KnownFile | None:
-<<<<<<< HEAD
     """The published weights that `path` is a copy of, whatever it is called; reads all of it if there may be any."""
     files = [file for file in FILES.values() if file.format == format and file.kind == "weights"]
     candidates = [(file, file.checksum) for file in files if file.checksum is not None]
-=======
-    """The published file that `path` is a copy of, whatever it is called; reads the whole file if there may be one."""
-    candidates = [
-        (file, file.checksum)
-        for file in FILES.values()
-        if file.kind == "weights" and file.format == format and file.checksum is not None
-    ]
->>>>>>> 32af858 (weights: prove that a file computes here what it computes elsewhere)
     digests = {algorithm: digest_of(path, algorithm) for algorithm in {sum.algorithm for _, sum in candidates}}
     return next((file for file, sum in candidates if sum.matches(digests[sum.algorithm])), None)
 
