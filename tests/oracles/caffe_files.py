@@ -61,9 +61,10 @@ PARAMS = {
 }  # fmt: skip
 
 
-def _messages() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="caffe_files.proto", package="caffe_files", syntax="proto2")
-    for declaration in PROTO.split("message ")[1:]:
+def messages_of(proto: str, package: str) -> dict[str, Any]:
+    """Google's classes for messages that are declared in words."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
+    for declaration in proto.split("message ")[1:]:
         name, body = declaration.split("{", 1)
         message = file.message_type.add(name=name.strip())
         for line in body.rpartition("}")[0].split(";"):
@@ -73,16 +74,16 @@ def _messages() -> dict[str, Any]:
             if kind in SCALARS:
                 declared.type = SCALARS[kind]
             else:
-                declared.type, declared.type_name = 11, f".caffe_files.{kind}"
+                declared.type, declared.type_name = 11, f".{package}.{kind}"
             if not options:
                 declared.ClearField("options")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     names = [message.name for message in file.message_type]
-    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"caffe_files.{n}")) for n in names}
+    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{n}")) for n in names}
 
 
-MESSAGES = _messages()
+MESSAGES = messages_of(PROTO, "caffe_files")
 
 
 @dataclass(frozen=True)

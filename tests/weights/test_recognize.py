@@ -39,12 +39,6 @@ def mean_image() -> bytes:
     return bytes(blob.SerializeToString())
 
 
-def caffe2() -> bytes:
-    """NetDef: 1 name, 2 op (1 input, 2 output, 3 name, 4 type, 5 arg)."""
-    operator = b"\x0a\x04data\x12\x05conv1\x1a\x00\x22\x04Conv\x2a\x0a\x0a\x06stride\x18\x04"
-    return b"\x0a\x07AlexNet" + (b"\x12" + bytes([len(operator)]) + operator) * 3
-
-
 def npz() -> bytes:
     file = io.BytesIO()
     np.savez(file, conv1=np.zeros(3))
@@ -76,7 +70,6 @@ STRANGERS: dict[str, tuple[bytes, str]] = {
     "text": (b"n01440764 tench, Tinca tinca\n", "a text file"),
     "solver state": (solver_state(), r"a Caffe solver state; the weights are in the \.caffemodel"),
     "mean image": (mean_image(), "one array of Caffe's, perhaps a mean image"),
-    "caffe2": (caffe2(), "a net of Caffe2"),
     "zeros": (b"\0" * 1000, "something damaged, cut short, or of another format"),
     "noise": (np.random.default_rng(0).bytes(1000), "something damaged|damaged or cut short"),
     "one byte": (b"\x80", "something damaged"),

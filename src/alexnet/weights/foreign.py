@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alexnet.weights.arrange import arrange
-from alexnet.weights.formats import caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth, theano
+from alexnet.weights.formats import caffe2, caffemodel, cuda_convnet, foreign_safetensors, mat, npy, onnx, pth, theano
 from alexnet.weights.identity import Identity, identify
 from alexnet.weights.means import MeanSource, read_mean
 from alexnet.weights.raw import Raw
@@ -14,6 +14,7 @@ from alexnet.weights.validate import validate
 from alexnet.weights.weights import Weights
 
 READERS: dict[str, Callable[[Path], Raw]] = {
+    "caffe2": caffe2.read,
     "caffemodel": caffemodel.read,
     "cuda-convnet": cuda_convnet.read,
     "mat": mat.read,

@@ -31,8 +31,8 @@ STRANGERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "a JPEG picture"),
 )
 NO_WEIGHTS = (
-    "Expected a file of weights: safetensors, .pth, .caffemodel, .npy, .mat, .onnx, a cuda-convnet pickle, or the "
-    "tensors of theano_alexnet, in a folder or zipped."
+    "Expected a file of weights: safetensors, .pth, .caffemodel, .npy, .mat, .onnx, a cuda-convnet pickle, Caffe2's "
+    "init_net.pb, or the tensors of theano_alexnet, in a folder or zipped."
 )
 # The number that torch.save put before everything until 2020, as Python pickles it.
 TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -42,7 +42,7 @@ PROTOBUF_FIELDS = 64  # looked at; the fields that tell come early
 
 
 def recognize(path: Path) -> str:
-    """Name the kind of a file: safetensors, pth, npy, caffemodel, onnx, mat, cuda-convnet or theano.
+    """Name the kind of a file: safetensors, pth, npy, caffemodel, onnx, mat, cuda-convnet, theano or caffe2.
 
     Raises:
         UnreadableWeights: it is none of these; says what it is instead, where that can be seen, and what to do.
@@ -130,7 +130,9 @@ def _protobuf(path: Path, data: memoryview) -> str | None:
         return "caffemodel"
     if wires.get(2) == 2:
         if _is_caffe2(data, numbers[2]):
-            raise _stranger(path, "a net of Caffe2: convert it to ONNX with Caffe2's own exporter")
+            return "caffe2"
+        if wires.get(1) == 0 and _is_cntk(data, numbers[2]):
+            raise _stranger(path, "a CNTK model: export it to ONNX with CNTK")
         return "caffemodel"
     return None
 
@@ -141,12 +143,17 @@ def _looks_like_protobuf(spans: list[Span]) -> bool:
 
 
 def _is_caffe2(data: memoryview, span: Span) -> bool:
-    """Whether field 2 is an operator (type: text) and not a layer of Caffe (type: a number)."""
+    """Whether field 2 is an operator (field 4 its type, field 5 arguments) and not a layer of Caffe."""
     try:
         wires = {inner.number: inner.wire for inner in Decoder().spans(data[span.start : span.end])}
     except Damaged:
         return False
-    return wires.get(4) == wires.get(1) == 2 and 6 not in wires
+    return wires.get(4) == wires.get(2) == 2 and wires.get(5) in (2, None) and 6 not in wires
+
+
+def _is_cntk(data: memoryview, span: Span) -> bool:
+    """Whether field 2 is an entry of a dictionary, as CNTK 2 writes its models."""
+    return any(word in bytes(data[span.start : span.start + 200]) for word in (b"root_uid", b"primitive_functions"))
 
 
 def _text(beginning: bytes) -> str:

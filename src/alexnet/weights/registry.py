@@ -151,6 +151,11 @@ _TABLE = (
         input=CAFFE_INPUT, note="bvlc as caffe-tensorflow writes it",
     ),
     KnownFile(
+        "bvlc-caffe2", "init_net.pb", "caffe2", "bvlc",
+        "https://s3.amazonaws.com/caffe2/models/bvlc_alexnet/init_net.pb", "https://caffe2.ai/docs/zoo.html",
+        input=CAFFE_INPUT, note="bvlc as Caffe2's translator writes it",
+    ),
+    KnownFile(
         "bvlc-onnx", "bvlcalexnet-12.onnx", "onnx", "bvlc",
         f"{ZOO}/classification/alexnet/model/bvlcalexnet-12.onnx", f"{ZOO_PAGE}/alexnet",
         Checksum("sha256", "6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945"), 243_863_787,

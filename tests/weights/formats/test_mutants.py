@@ -22,6 +22,7 @@ from alexnet.weights.foreign import read_foreign
 from alexnet.weights.means import read_mean
 from oracles import python2_pickle
 from oracles.audit import listening
+from oracles.caffe2_files import init_net
 from oracles.caffe_files import Generation, Part, binary, mean_file
 from oracles.mutants import mutants
 from oracles.narrow_nets import Arrays, arrays_of, lively
@@ -202,9 +203,13 @@ def theano_tensors(arrays: Arrays) -> dict[str, bytes]:
     return content
 
 
+def caffe2(arrays: Arrays) -> list[bytes]:
+    return [init_net(arrays)]
+
+
 SEEDS: dict[str, Callable[[Arrays], list[bytes]]] = {
     "caffemodel": caffe, "npy": npy, "pth": pth, "safetensors": safetensors, "onnx": onnx_file, "mat": mat,
-    "cuda-convnet": cuda_convnet, "theano": theano,
+    "cuda-convnet": cuda_convnet, "theano": theano, "caffe2": caffe2,
 }  # fmt: skip
 
 
