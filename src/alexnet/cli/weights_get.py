@@ -50,7 +50,11 @@ def watcher(file: "KnownFile", screen: Screen) -> "Watcher":
     from alexnet.weights.caches import place_of
     from alexnet.weights.transfer import MB, Watcher
 
+    here = 0  # of an earlier download: no part of the rate
+
     def begin(total: int | None, done: int) -> None:
+        nonlocal here
+        here = done
         size = f"{total:,} bytes" if total is not None else "an unknown number of bytes"
         there = f", {done:,} of them already here" if done else ""
         screen.say(f"{file.file}: {size}{there}, from {file.url} to {place_of(file)}")
@@ -58,7 +62,7 @@ def watcher(file: "KnownFile", screen: Screen) -> "Watcher":
     def progress(done: int, total: int | None) -> None:
         whole = max(total or file.least_bytes or 0, done)
         if done < whole:
-            screen.progress(f"fetching {file.name}", done // MB, -(-whole // MB))
+            screen.progress(f"fetching {file.name}", max(0, done - here) // MB, -(-(whole - here) // MB))
 
     return Watcher(begin, progress)
 

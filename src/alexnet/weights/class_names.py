@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 
 from alexnet.errors import UsageError
+from alexnet.weights.caches import find_here
+from alexnet.weights.caffe_extras import NAMES, is_gzip, member
+from alexnet.weights.registry import FILES, not_here
 
 WNID = re.compile(r"n\d{8}\s+")
 LARGEST_FILE = 16 * 2**20
@@ -14,13 +17,16 @@ def read_class_names(path: Path, count: int) -> tuple[str, ...]:
     """Return the `count` names that a file holds, in the order of the head's rows.
 
     Args:
-        path: a text of one name per line (Caffe's `synset_words.txt` loses its wnids), or a Python file that assigns
-            a list of names or one text of lines, such as the `caffe_classes.py` of 2017.
+        path: a text of one name per line (Caffe's `synset_words.txt` loses its wnids), the archive that this came in
+            (or its registered name, caffe-ilsvrc12), or a Python file that assigns a list of names or one text of
+            lines, such as the `caffe_classes.py` of 2017.
         count: classes of the network.
 
     Raises:
-        UsageError: no such file, not a text, or another number of names.
+        UsageError: no such file, not a text, or another number of names; a registered one that is not here.
+        UnreadableWeights: an archive without them.
     """
+    path = _registered(path)
     names = _names(_text(path))
     if len(names) != count:
         raise UsageError(
@@ -30,7 +36,20 @@ def read_class_names(path: Path, count: int) -> tuple[str, ...]:
     return names
 
 
+def _registered(path: Path) -> Path:
+    """The archive behind a registered name; any other path as it is."""
+    file = FILES.get(str(path))
+    if file is None or file.kind != "names and mean":
+        return path
+    found = find_here(file)
+    if found is None:
+        raise not_here(file)
+    return found
+
+
 def _text(path: Path) -> str:
+    if is_gzip(path):
+        return str(member(path, NAMES), "utf-8", "replace")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise UsageError(f"{path} has {path.stat().st_size:,} bytes: too many for a list of class names.")

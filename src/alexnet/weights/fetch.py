@@ -8,6 +8,7 @@ from alexnet.data.durable import flush
 from alexnet.errors import AlexNetError, DownloadFailed, UnreadableWeights, WeightsError
 from alexnet.weights.caches import find_here, place_of
 from alexnet.weights.checkpoint import Notice, log_notice
+from alexnet.weights.class_names import read_class_names
 from alexnet.weights.durable import writing
 from alexnet.weights.foreign import read_foreign
 from alexnet.weights.means import read_mean
@@ -98,7 +99,9 @@ def _read_through(file: KnownFile, path: Path) -> None:
     """Read a file that no whole checksum tells as what it is known to be."""
     if _is_told(file):
         return
-    if file.kind == "mean":
+    if file.kind == "names and mean":
+        read_class_names(path, file.classes)
+    if file.kind != "weights":
         read_mean(path)
     else:
         read_foreign(path, file.lineage or None)

@@ -103,7 +103,8 @@ def _called(name: str, notice: Notice) -> Path:
         return ASSETS / name / MODEL
     file = FILES[name]
     if file.kind != "weights":
-        raise UsageError(f"{name} is a mean image and no network: it goes with one, as in --weights bvlc --mean {name}")
+        what = "a mean image" if file.kind == "mean" else "an archive with class names and a mean image"
+        raise UsageError(f"{name} is {what} and no network: it goes with one, as in --weights bvlc --mean {name}")
     if Path(name).exists():
         notice(f"{name} is the published {file.file}; what is called {name} here is not looked at: write ./{name}")
     path = find_here(file)

@@ -10,6 +10,7 @@ import numpy as np
 
 from alexnet.errors import UnreadableWeights, UsageError
 from alexnet.weights.caches import find_here
+from alexnet.weights.caffe_extras import MEAN, is_gzip, member
 from alexnet.weights.formats import caffemodel, npy
 from alexnet.weights.mapped import mapped
 from alexnet.weights.raw import Damaged, Fact, reading
@@ -24,8 +25,9 @@ def read_mean(source: MeanSource) -> Fact:
     """Return what `source` says is subtracted, RGB, 0-255: an image (S, S, 3) float32, or three numbers.
 
     Args:
-        source: a file (`mean.binaryproto`, or planes in a `.npy` as `ilsvrc_2012_mean.npy` has them); the name of a
-            registered one; three numbers, red, green and blue, as numbers or as text ("123,117,104").
+        source: a file (`mean.binaryproto`, planes in a `.npy` as `ilsvrc_2012_mean.npy` has them, or the archive
+            `caffe_ilsvrc12.tar.gz`); the name of a registered one; three numbers, red, green and blue, as numbers or
+            as text ("123,117,104").
 
     Raises:
         UsageError: it is none of these, or a registered mean that is not on this machine.
@@ -53,7 +55,7 @@ def _three(numbers: Sequence[float], said: str) -> Fact:
 
 
 def _named(name: str) -> Path:
-    if FILES[name].kind != "mean":
+    if FILES[name].kind == "weights":
         raise UsageError(f"{name} is a file of weights and no mean. `alexnet weights list` names the kinds.")
     path = find_here(FILES[name])
     if path is None:
@@ -62,12 +64,12 @@ def _named(name: str) -> Path:
 
 
 def _image(path: Path) -> np.ndarray:
-    data = mapped(path)
+    data = memoryview(member(path, MEAN)) if is_gzip(path) else mapped(path)
     if bytes(data[:6]) == b"\x93NUMPY":
         with reading(path):
             image = _npy(data)
     else:
-        image = caffemodel.read_mean(path)
+        image = caffemodel.read_mean(path, data)
     if not np.isfinite(image).all():
         raise UnreadableWeights(f"{path} holds values that are not finite. Get an undamaged copy.")
     return image

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from alexnet.errors import UsageError
 from alexnet.lineages import find, totals, trace, vary
 
-Kind = Literal["weights", "mean"]
+Kind = Literal["weights", "mean", "names and mean"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class KnownFile:
         classes: outputs of the network; 0 for a mean image.
         trained_on: what these are.
         note: what else to know before using it.
-        kind: weights, or a mean image that goes with weights.
+        kind: weights, or what goes with them: a mean image, or an archive with that and the names of the classes.
     """
 
     name: str
@@ -234,6 +234,13 @@ _TABLE = (
         Checksum("sha1", "8284f7ac12f5b0f6d5069c1fac00d8e0ba647b2f"),
         input="3x256x256, BGR 0..255", classes=0, note="what bvlc and caffenet subtract: --mean imagenet-mean",
         kind="mean",
+    ),
+    KnownFile(
+        "caffe-ilsvrc12", "caffe_ilsvrc12.tar.gz", "tar.gz", "",
+        f"{CAFFE}/caffe_ilsvrc12.tar.gz", "https://github.com/BVLC/caffe/tree/master/data/ilsvrc12",
+        input="3x256x256, BGR 0..255", trained_on="ILSVRC-2012, by name",
+        note="--classes caffe-ilsvrc12 names the classes, --mean caffe-ilsvrc12 is the mean image",
+        kind="names and mean",
     ),
 )  # fmt: skip
 FILES = {file.name: file for file in _TABLE}

@@ -57,14 +57,17 @@ def read(path: Path) -> Raw:
     )
 
 
-def read_mean(path: Path) -> np.ndarray:
+def read_mean(path: Path, content: memoryview | None = None) -> np.ndarray:
     """Read a mean image, `mean.binaryproto`: (S, S, 3) float32, RGB, 0-255.
+
+    Args:
+        path: named in errors; read where there is no `content`.
 
     Raises:
         UnreadableWeights: it is damaged, or no image of three planes.
     """
     with reading(path):
-        planes = _array(Decoder().decode(mapped(path), BLOB))
+        planes = _array(Decoder().decode(mapped(path) if content is None else content, BLOB))
         if planes.ndim == 4 and len(planes) == 1:
             planes = planes[0]
         if planes.ndim != 3 or len(planes) != 3 or planes.shape[1] != planes.shape[2]:
