@@ -19,6 +19,7 @@ from oracles.cuda_convnet_files import checkpoint, decaf, in_bytes, two_towers
 from oracles.matconvnet_files import matconvnet
 from oracles.narrow_nets import CLASSES, WIDTHS, Arrays, arrays_of, lively, more_lineages, weights_of
 from oracles.tensorflow_files import as_tensorflow
+from oracles.theano_files import as_theano, zipped
 
 from .conftest import Alexnet, Answer
 
@@ -108,6 +109,12 @@ def test_two_towers_and_a_net_that_was_trained_upside_down_verify(alexnet: Alexn
         (tmp_path / name).write_bytes(python2_pickle.dumps(in_bytes(tree)))
         answer = alexnet("weights", "verify", tmp_path / name)
         assert answer.code == 0 and "as cuda-convnet does" in answer.out, answer.err
+
+
+def test_nets_of_theano_verify(alexnet: Alexnet, tmp_path: Path) -> None:
+    zipped(tmp_path / "net.zip", as_theano(arrays_of(lively("narrow-theano"))))
+    document = alexnet("weights", "verify", tmp_path / "net.zip", "--lineage", "narrow-theano", "--json").document
+    assert document["agrees"] and document["fed_by"] == "as theano_alexnet does"
 
 
 def test_mistake_fc6_not_re_wired_is_caught(alexnet: Alexnet, tmp_path: Path) -> None:
@@ -241,7 +248,7 @@ def test_mistakes_of_the_command_are_told(alexnet: Alexnet, tmp_path: Path) -> N
     for file, against, says in (
         ("net.caffemodel", "opencv", "it takes the k of every LRN for 1"),
         ("net.caffemodel", "onnxruntime", "it reads onnx"),
-        ("net.caffemodel", "theano", "no file of weights, nor one of opencv"),
+        ("net.caffemodel", "tensorflow", "no file of weights, nor one of opencv"),
         ("net.safetensors", "record", "no record"),
     ):
         answer = alexnet("weights", "verify", tmp_path / file, "--against", against, "--lineage", "tiny")

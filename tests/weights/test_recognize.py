@@ -4,13 +4,16 @@ import struct
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from alexnet.errors import UnreadableWeights
+from alexnet.weights.export import Format, write_weights
 from alexnet.weights.recognize import recognize
 from oracles.caffe_files import MESSAGES, fill_blob
+from oracles.narrow_nets import lively, weights_of
 
 
 def archive(name: str, content: bytes) -> bytes:
@@ -96,3 +99,10 @@ def test_an_empty_file_is_empty(tmp_path: Path) -> None:
 def test_a_folder_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UnreadableWeights, match="cannot be opened: Is a directory"):
         recognize(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["net.jpg", "net.npy", "net.caffemodel", "net"])
+@pytest.mark.parametrize("format", get_args(Format))
+def test_a_file_is_what_its_bytes_are_whatever_it_is_called(format: Format, name: str, tmp_path: Path) -> None:
+    write_weights(weights_of(lively("tiny")), tmp_path / name, format)
+    assert recognize(tmp_path / name) == format

@@ -45,6 +45,7 @@ BY_FORMAT: dict[str, tuple[Order, str]] = {
     "npy": ("BGR", "as caffe-tensorflow does"),
     "mat": ("RGB", "as MatConvNet does"),
     "cuda-convnet": ("RGB", "as cuda-convnet does"),
+    "theano": ("RGB", "as theano_alexnet does"),
 }
 
 

@@ -142,7 +142,7 @@ MISTAKES = (
     ),
     Mistake(
         "flatten", "fc6 flatten order: its inputs lie in the order H, W, C in the one, C, H, W in the other",
-        "re-wire fc6 as the guide to weights shows, or convert the original with `alexnet weights convert`", _flatten,
+        "re-wire fc6 (docs/weights.md shows how), or convert the original with `alexnet weights convert`", _flatten,
     ),
     Mistake(
         "dropout", "old dropout: the weights behind it are halved in the one, not in the other",

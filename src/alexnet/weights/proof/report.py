@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from alexnet.weights.identity import ASKED
 from alexnet.weights.proof.mistakes import MISTAKES
 from alexnet.weights.proof.stages import INPUT, TOLERANCE
 from alexnet.weights.proof.verify import Comparison, Verification
@@ -78,13 +79,17 @@ def not_proved(found: Verification) -> Iterator[str]:
     """What an agreement leaves open."""
     if found.failed is not None or found.published is not None:
         return
-    source = found.opened.facts["lineage"].source
-    if found.other is None and source == "as asked":
+    files = [opened for opened in (found.opened, found.other) if opened is not None]
+    if all(opened.facts["lineage"].source == ASKED for opened in files):
+        whose = "the file cannot tell, and was read as asked" if found.other is None else "both were read as asked"
         yield (
-            f"that it is {found.opened.weights.lineage.name}: the file cannot tell, and was read as asked. "
-            "A file that it was made from can: --against ORIGINAL"
+            f"that it is {found.opened.weights.lineage.name}: {whose}. A file that carries its network can tell: "
+            "--against ORIGINAL"
         )
-    if found.other is None and len(found.comparisons) == 1 and "record" not in found.comparisons[0].against:
+    is_recorded = any(comparison.is_record for comparison in found.comparisons)
+    if found.other is None and not is_recorded and found.is_described:
+        yield "that what the file says of itself is true. A file that it was made from can tell: --against ORIGINAL"
+    elif found.other is None and not is_recorded:
         yield (
             f"that whoever wrote it meant it to be fed {found.fed_by}: with planes of colour turned, or fc6 wired "
             "otherwise, a file computes the same wrong numbers everywhere. A file that it was made from can tell: "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from alexnet.errors import UsageError
-from alexnet.weights.opened import Opened
+from alexnet.weights.opened import FILE, Opened
 from alexnet.weights.proof.engines import ask
 from alexnet.weights.proof.feed import PICTURE, fed, feed_of, square_picture
 from alexnet.weights.proof.mistakes import Effect, Mistake, controls, likely_causes
@@ -25,10 +25,12 @@ class Comparison:
     Attributes:
         against: which program, in words.
         errors: the largest relative error of each stage, in the order of work.
+        is_record: whether it was computed when the file was made.
     """
 
     against: str
     errors: dict[str, float]
+    is_record: bool = False
 
     @property
     def worst(self) -> str:
@@ -65,6 +67,11 @@ class Verification:
     published: KnownFile | None
 
     @property
+    def is_described(self) -> bool:
+        """Whether the file itself says how it is fed."""
+        return self.opened.facts["order"].source == FILE
+
+    @property
     def failed(self) -> Comparison | None:
         """The first comparison in which a stage is too far off."""
         return next((comparison for comparison in self.comparisons if comparison.first_wrong), None)
@@ -91,7 +98,7 @@ def verify(
     square = square_picture(opened.weights.preprocessing.resize, picture or PICTURE)
     ours = our_stages(opened.weights, square)
     witnesses = tuple(_witnesses(opened, against, other, picture, square))
-    comparisons = tuple(Comparison(witness.program, witness.errors(ours)) for witness in witnesses)
+    comparisons = tuple(Comparison(witness.program, witness.errors(ours), witness.is_sample) for witness in witnesses)
     failed = next((place for place, comparison in enumerate(comparisons) if comparison.first_wrong), None)
     effects: dict[str, Effect] = {}
     causes: list[Mistake] = []
