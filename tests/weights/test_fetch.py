@@ -2,10 +2,12 @@
 
 import fcntl
 import hashlib
+import resource
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet.errors import DownloadFailed, UnreadableWeights, UsageError
+from alexnet.errors import DownloadFailed, UnreadableWeights, UsageError, WeightsError
 from alexnet.weights import Weights
 from alexnet.weights.caches import place_of
 from alexnet.weights.export import write_weights
@@ -284,6 +286,13 @@ def test_a_redirect_within_the_scheme_is_followed(server: FileServer) -> None:
         assert fetch(replace(known(server), url=first.url), limits=QUICK).path.read_bytes() == CONTENT
 
 
+def test_a_redirect_within_the_server_is_followed(server: FileServer) -> None:
+    with serving(FileServer(location="/elsewhere/net.npy")) as first:
+        with pytest.raises(DownloadFailed, match="answers 302"):  # the server leads on to itself for ever
+            fetch(replace(known(server), url=first.url), limits=QUICK)
+        assert len(first.asked) > 1
+
+
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/net.npy", "data:,x", "gopher://x/"])
 def test_a_redirect_to_another_scheme_is_refused(server: FileServer, target: str) -> None:
     server.location = target
@@ -313,6 +322,43 @@ def test_another_process_that_fetches_the_same_file_is_not_disturbed(server: Fil
         with pytest.raises(DownloadFailed, match="is being filled by another process"):
             fetch(file)
     assert server.asked == []
+
+
+def test_a_process_killed_while_it_fetches_leaves_what_it_had(server: FileServer) -> None:
+    server.pause_s, server.piece = 0.05, 100_000
+    file = known(server)
+    part = place_of(file).parent / "net.npy.part"
+    values = (file.name, file.file, file.format, file.lineage, file.url, file.page)
+    script = f"""
+from alexnet.weights.fetch import fetch
+from alexnet.weights.registry import Checksum, KnownFile
+fetch(KnownFile(*{values!r}, Checksum("sha256", {hashlib.sha256(CONTENT).hexdigest()!r})))
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (part.exists() and part.stat().st_size > 500_000):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    had = part.stat().st_size
+    assert 500_000 < had < len(CONTENT)
+    server.pause_s = 0.0
+    assert fetch(file, limits=QUICK).path.read_bytes() == CONTENT
+    assert server.asked[-1] == f"bytes={had}-"
+    assert left(file) == ["net.npy"]
+
+
+def test_a_disk_that_fills_up_is_said_and_what_came_is_kept(server: FileServer) -> None:
+    file = known(server)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MB, before[1]))
+    try:
+        with pytest.raises(WeightsError, match=r"net\.npy\.part cannot be written: File too large"):
+            fetch(file, limits=QUICK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert fetch(file, limits=QUICK).path.read_bytes() == CONTENT
+    assert server.asked[-1].startswith("bytes=")
 
 
 def test_a_file_that_only_a_person_can_fetch_says_where() -> None:

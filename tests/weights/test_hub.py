@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from alexnet.cli.app import app
 from alexnet.errors import DownloadFailed, UnreadableWeights, UsageError
 from alexnet.weights import Weights, load, save
 from alexnet.weights.export import write_weights
@@ -132,3 +133,13 @@ def test_without_the_package_the_cache_or_the_line_that_installs_it(hub: Hub) ->
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == "huggingface-hub is not installed. Install it with: pip install 'alexnet[hub]'\n"
+
+
+def test_weights_get_fetches_from_the_hub_too(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        app(["weights", "get", "hf://me/net@v1"])
+    assert end.value.code == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.read_bytes() == hub.repositories["me/net"]["v1"][MODEL]
+    hub.gone = True
+    assert load("hf://me/net@v1").lineage.name == "tiny"

@@ -21,6 +21,7 @@ from alexnet.weights.means import read_mean
 from alexnet.weights.raw import Fact, Raw, RawLayer
 from alexnet.weights.registry import FILES, Checksum, KnownFile
 from alexnet.weights.structure import expected_layers
+from oracles.audit import listening
 from oracles.caffe_files import mean_file
 from oracles.narrow_nets import assert_same, lively, more_lineages, weights_of
 
@@ -81,8 +82,10 @@ def test_a_classifier_is_called_by_the_name(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", ["bvlc", "caffenet", "torchvision", "places365"])
 def test_a_known_file_that_is_not_here_is_not_fetched(name: str, root: Path) -> None:
-    with pytest.raises(UsageError, match=rf"{name} is known and not on this machine .*`alexnet weights get {name}`"):
+    says = rf"{name} is known and not on this machine .*`alexnet weights get {name}`"
+    with listening() as events, pytest.raises(UsageError, match=says):
         load(name)
+    assert not [event for event in events if event.startswith(("socket.", "urllib."))]
     assert not (root / "cache").exists()
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def get(
-    name: Annotated[str, typer.Argument(help="A name of `alexnet weights list`.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="A name of `alexnet weights list`, or hf://owner/name.", show_default=False)
+    ],
     url: Annotated[str | None, flag(help="Fetch it from here; the checksum stays the published one.")] = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -28,8 +30,13 @@ def get(
     """
     from alexnet.weights.caches import find_here
     from alexnet.weights.fetch import at, fetch
-    from alexnet.weights.registry import known_file
+    from alexnet.weights.load import is_name, locate
+    from alexnet.weights.registry import FILES, known_file
 
+    if is_name(name) and name not in FILES and url is None and not dry_run:  # on the hub, or in the package
+        path = locate(name, say)
+        show(json, {"name": name, "file": path.name, "path": str(path), "fetched": None, "url": name}, [str(path)])
+        return
     file = known_file(name) if url is None else at(known_file(name), url)
     if dry_run:
         found = find_here(file)
