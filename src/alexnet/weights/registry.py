@@ -211,7 +211,7 @@ _TABLE = (
         input=CAFFE_INPUT, classes=205, trained_on="Places205", note="in placesCNN_upgraded.tar.gz",
     ),
     KnownFile(
-        "hybrid-cnn", "hybridCNN_iter_700000_upgraded.caffemodel", "caffemodel", "caffenet",
+        "hybrid-cnn", "hybridCNN_iter_700000.caffemodel", "caffemodel", "caffenet",
         "", "http://places.csail.mit.edu/downloadCNN.html",
         input=CAFFE_INPUT, classes=1183, trained_on="Places205 and ILSVRC-2012",
     ),

@@ -147,3 +147,9 @@ def test_other_pickles_are_named(tree: Any, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(pickle.dumps(tree, protocol=2))
     with pytest.raises((ShapeMismatch, UnreadableWeights)):
         read_foreign(tmp_path / "x")
+
+
+def test_a_net_of_neon_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "alexnet.p").write_bytes(python2_pickle.dumps({"neon_version": "1.5", "model": {"config": {}}}))
+    with pytest.raises(ShapeMismatch, match="a net of Nervana's neon"):
+        read_foreign(tmp_path / "alexnet.p")

@@ -50,6 +50,8 @@ def _layers(tree: Any) -> dict[str, CudaLayer]:
     state = tree.get("model_state", tree) if isinstance(tree, dict) else tree
     found = state.get("layers", state) if isinstance(state, dict) else state
     layers = list(found.values()) if isinstance(found, dict) else found
+    if isinstance(tree, dict) and "neon_version" in tree:
+        raise NotAlexNet("a net of Nervana's neon; export it to ONNX or take another copy of the weights")
     if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
         raise NotAlexNet("a pickle without cuda-convnet's list of layers")
     if len(layers) > MAX_LAYERS or any(not isinstance(layer.get("name"), str) for layer in layers):
