@@ -121,6 +121,14 @@ def test_safetensors_hold_everything_and_name_their_source(alexnet: Alexnet, tmp
     assert found.preprocessing.mean_image is not None and (found.preprocessing.mean_image == image).all()
     info = alexnet("weights", "info", tmp_path / "a.caffemodel", "--json").document
     assert found.provenance["source_sha256"] == info["sha256"]
+    for name in ("b.safetensors", "c.onnx"):  # ONNX keeps the image's three means, and a record made with them
+        if name == "c.onnx":
+            assert alexnet("weights", "convert", tmp_path / "b.safetensors", tmp_path / name).code == 0
+        facts = alexnet("weights", "info", tmp_path / name, "--json").document["facts"]
+        assert facts["source"]["value"] == "a.caffemodel" and facts["source_sha256"]["value"] == info["sha256"]
+        assert "OpenCV" in facts["record"]["value"] or name == "c.onnx"
+        verified = alexnet("weights", "verify", tmp_path / name, "--json").document
+        assert verified["agrees"] and len(verified["comparisons"]) == 2
 
 
 def test_an_unknown_kind_lists_those_that_there_are(alexnet: Alexnet, tmp_path: Path) -> None:

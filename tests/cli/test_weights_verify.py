@@ -13,6 +13,7 @@ from alexnet.lineages.spec import Norm
 from alexnet.weights import Weights, load
 from alexnet.weights.export import write_weights
 from oracles import python2_pickle
+from oracles.caffe2_files import init_net, predict_net
 from oracles.caffe_files import Generation, binary
 from oracles.caffe_files import alexnet as caffe_net
 from oracles.cuda_convnet_files import checkpoint, decaf, in_bytes, two_towers
@@ -109,6 +110,15 @@ def test_two_towers_and_a_net_that_was_trained_upside_down_verify(alexnet: Alexn
         (tmp_path / name).write_bytes(python2_pickle.dumps(in_bytes(tree)))
         answer = alexnet("weights", "verify", tmp_path / name)
         assert answer.code == 0 and "as cuda-convnet does" in answer.out, answer.err
+
+
+@pytest.mark.parametrize("lineage", [BVLC, CAFFENET])
+def test_the_pair_of_caffe2_verifies(alexnet: Alexnet, tmp_path: Path, lineage: str) -> None:
+    (tmp_path / "init_net.pb").write_bytes(init_net(arrays_of(lively(lineage))))
+    parts = caffe_net(WIDTHS, CLASSES, pool_first=lineage == CAFFENET)
+    (tmp_path / "predict_net.pb").write_bytes(predict_net(parts))
+    document = alexnet("weights", "verify", tmp_path / "init_net.pb", "--json").document
+    assert document["agrees"] and document["fed_by"] == "as Caffe2 does" and document["lineage"] == lineage
 
 
 def test_nets_of_theano_verify(alexnet: Alexnet, tmp_path: Path) -> None:
@@ -273,3 +283,11 @@ def test_planes_that_were_turned_with_the_pictures_are_no_mistake(alexnet: Alexn
     asked = ["--lineage", "tiny", "--mean", "122,116,104", "--against", tmp_path / "net.safetensors"]
     answer = alexnet("weights", "verify", tmp_path / "net.npy", *asked)
     assert answer.code == 0, answer.err
+
+
+def test_an_engine_that_cannot_read_the_deploy_file_beside_says_so(alexnet: Alexnet, tmp_path: Path) -> None:
+    original = caffemodel(tmp_path / "net.caffemodel", BVLC)
+    (tmp_path / "net.prototxt").write_text('layer { name: "conv1" type: "Nonsense" nonsense_param { a: 1 } }')
+    answer = alexnet("weights", "verify", original)
+    assert answer.code == 2 and "with net.prototxt cannot compute" in answer.err and "--against numpy" in answer.err
+    assert alexnet("weights", "verify", original, "--against", "numpy").code == 0

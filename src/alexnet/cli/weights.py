@@ -8,7 +8,7 @@ from alexnet.cli.lazy import LazyGroup
 WEIGHTS_COMMANDS = {
     "list": ("alexnet.cli.weights_list", "The published files that are known by name, and which are here."),
     "get": ("alexnet.cli.weights_get", "Fetch a published file, checked, into the cache."),
-    "info": ("alexnet.cli.weights_info", "What a file is: network, colours, mean, layers, and how that is known."),
+    "info": ("alexnet.cli.weights_info", "What a file is, and how each fact is known."),
     "convert": ("alexnet.cli.weights_convert", "Any kind of file to any other."),
     "verify": ("alexnet.cli.weights_verify", "Prove that a file computes here what it computes elsewhere."),
 }

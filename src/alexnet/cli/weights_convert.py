@@ -12,14 +12,16 @@ from alexnet.cli.settings import command
 
 
 def convert(
-    source: Annotated[str, typer.Argument(help="A file or a folder of weights, of any kind.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="The file to write, or a folder.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(metavar="A", help="A file or a folder of weights, of any kind.", show_default=False)
+    ],
+    target: Annotated[Path, typer.Argument(metavar="B", help="The file to write, or a folder.", show_default=False)],
     format: Annotated[
         str | None,
         flag(
             help="safetensors, caffemodel, npy, onnx, pth or folder.",
             metavar="FORMAT",
-            show_default="as the suffix of TARGET says",
+            show_default="as the suffix of B says",
         ),
     ] = None,
     lineage: LineageName = None,

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 SPOKEN = {
     "name": "called", "order": "colours", "range": "values", "mean": "mean, RGB", "mean_image": "mean image",
     "mean_alignment": "mean lies on", "std": "divided by", "size": "view", "resize": "cut from", "fit": "made square",
-    "flatten": "map to fc", "labels": "class names",
+    "flatten": "map to fc", "labels": "class names", "source": "made from", "source_sha256": "its sha256",
 }  # fmt: skip
 
 
 def info(
-    file: Annotated[str, typer.Argument(help="A file or a folder of weights, of any kind.", show_default=False)],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file or a folder of weights, of any kind.", show_default=False)
+    ],
     lineage: LineageName = None,
     mean: Mean = None,
     external: External = None,

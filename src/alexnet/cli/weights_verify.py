@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def verify(
-    file: Annotated[str, typer.Argument(help="A file or a folder of weights, of any kind.", show_default=False)],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file or a folder of weights, of any kind.", show_default=False)
+    ],
     against: Annotated[
         str | None,
         flag(

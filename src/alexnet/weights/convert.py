@@ -104,7 +104,12 @@ def with_source(opened: Opened, format: Target) -> Weights:
         return weights
     if opened.raw is not None and "source_sha256" not in weights.provenance:
         added["source_sha256"] = sha256(opened.path)
-    if not has_record(weights) and weights.lineage.in_channels == COLOURS:
+    loses_image = format == "onnx" and weights.preprocessing.mean_image is not None
+    if loses_image:  # what is recorded is what the file will be fed
+        opened = replace(
+            opened, weights=replace(weights, preprocessing=replace(weights.preprocessing, mean_image=None))
+        )
+    if (loses_image or not has_record(weights)) and weights.lineage.in_channels == COLOURS:
         added[KEY] = record(opened)
     return replace(weights, provenance=weights.provenance | added)
 

@@ -57,7 +57,8 @@ def open_weights(
         weights = load(path, lineage)
         return Opened(path, kind, weights, own_facts(weights), None)
     found = read_foreign(path, lineage or registered_lineage(source), mean=mean, external=external)
-    return Opened(path, kind, found.weights, found.identity.facts, found.raw, external)
+    facts = dict(found.identity.facts) | (history(found.weights) if found.raw.provenance else {})
+    return Opened(path, kind, found.weights, facts, found.raw, external)
 
 
 def own_facts(weights: Weights) -> dict[str, Fact]:
@@ -72,4 +73,14 @@ def own_facts(weights: Weights) -> dict[str, Fact]:
         "mean_image": weights.preprocessing.mean_image,
     }
     facts = {name: Fact(value, FILE) for name, value in values.items() if value is not None}
-    return facts | {"flatten": Fact("CHW", "torch's convention")}
+    return facts | {"flatten": Fact("CHW", "torch's convention")} | history(weights)
+
+
+def history(weights: Weights) -> dict[str, Fact]:
+    """Where a file of ours says that it comes from, and whether it says what it computed then."""
+    said = weights.provenance
+    found = {key: Fact(said[key], FILE) for key in ("source", "source_sha256") if isinstance(said.get(key), str)}
+    record = said.get("proof")
+    if isinstance(record, dict):
+        found["record"] = Fact(f"what {str(record.get('program'))[:100]} computed from it", FILE)
+    return found

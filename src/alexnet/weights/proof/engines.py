@@ -1,6 +1,7 @@
 """Programs that read the original file themselves and are asked what they make of a picture."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,9 @@ Found = Iterator[tuple[str, np.ndarray]]
 
 
 class Engine(NamedTuple):
-    """A program: the module that it is, the kind of files that it reads, how it is asked, how it is installed."""
+    """A program: the modules that it needs, the kinds of files that it reads, how it is asked, how it is installed."""
 
-    module: str
+    modules: tuple[str, ...]
     kinds: tuple[str, ...]
     found: Callable[[Opened, np.ndarray], tuple[str, Found]]
     extra: str = ""
@@ -48,7 +49,7 @@ def ask(opened: Opened, images: np.ndarray, engine: str | None = None) -> Witnes
             f"{chosen} cannot be compared with {opened.path}: {reason}. Leave --against out to compare with "
             f"{usual_engine(opened)}."
         )
-    if not _is_here(entry.module):
+    if not _are_here(entry.modules):
         raise MissingExtra(chosen, entry.extra)
     program, found = entry.found(opened, images)
     try:
@@ -64,7 +65,7 @@ def ask(opened: Opened, images: np.ndarray, engine: str | None = None) -> Witnes
 
 def usual_engine(opened: Opened) -> str:
     """The first engine that is installed and reads such a file."""
-    return next(name for name, engine in ENGINES.items() if not obstacle(name, opened) and _is_here(engine.module))
+    return next(name for name, engine in ENGINES.items() if not obstacle(name, opened) and _are_here(engine.modules))
 
 
 def obstacle(name: str, opened: Opened) -> str:
@@ -83,10 +84,8 @@ def obstacle(name: str, opened: Opened) -> str:
     return ""
 
 
-def _is_here(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None
+def _are_here(modules: tuple[str, ...]) -> bool:
+    return all(find_spec(module) is not None for module in modules)
 
 
 def _opencv(opened: Opened, images: np.ndarray) -> tuple[str, Found]:
@@ -210,8 +209,8 @@ def _own_layers(opened: Opened) -> Iterator[RawLayer]:
 
 # In the order of preference; the last reads everything.
 ENGINES: dict[str, Engine] = {
-    "opencv": Engine("cv2", ("caffemodel",), _opencv, "verify"),
-    "onnxruntime": Engine("onnxruntime", ("onnx",), _onnxruntime, "onnx"),
-    "torchvision": Engine("torchvision", ("pth",), _torchvision),
-    "numpy": Engine("numpy", (), _numpy),
+    "opencv": Engine(("cv2",), ("caffemodel",), _opencv, "verify"),
+    "onnxruntime": Engine(("onnxruntime", "onnx"), ("onnx",), _onnxruntime, "onnx"),
+    "torchvision": Engine(("torchvision",), ("pth",), _torchvision),
+    "numpy": Engine(("numpy",), (), _numpy),
 }

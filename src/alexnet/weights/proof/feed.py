@@ -46,6 +46,7 @@ BY_FORMAT: dict[str, tuple[Order, str]] = {
     "mat": ("RGB", "as MatConvNet does"),
     "cuda-convnet": ("RGB", "as cuda-convnet does"),
     "theano": ("RGB", "as theano_alexnet does"),
+    "caffe2": ("BGR", "as Caffe2 does"),
 }
 
 
