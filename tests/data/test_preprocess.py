@@ -72,6 +72,21 @@ def test_means_on_255_with_a_spread_are_divided_after_subtraction() -> None:
     np.testing.assert_allclose(preprocessing.views(tensor(values), center), expected, atol=1e-5)
 
 
+def test_pictures_sharper_than_those_learnt_from_are_softened_first() -> None:
+    values = pictures(side=SIDE)
+    plain = Preprocessing.of(small(mean=(100.0, 110.0, 120.0)), None)
+    soft = replace(plain, detail=8)
+    shrunk = [Image.fromarray(each) for each in planes(values.astype(np.float32)).reshape(-1, SIDE, SIDE)]
+    for side in (8, SIDE):  # Pillow resizes floats as they are
+        shrunk = [each.resize((side, side), Image.Resampling.BILINEAR) for each in shrunk]
+    expected = np.stack([np.asarray(each) for each in shrunk]).reshape(4, 3, SIDE, SIDE)
+    expected = expected - np.array([100, 110, 120])[:, None, None]
+    np.testing.assert_allclose(soft.views(tensor(values), center), expected[..., 3:16, 3:16], atol=1e-3)
+    stored = tensor(pictures(side=8))
+    assert torch.equal(soft.views(stored, center), plain.views(stored, center))
+    assert Preprocessing.from_dict(soft.to_dict()) == soft and "detail" not in plain.to_dict()
+
+
 def test_bgr_turns_planes_and_keeps_each_its_own_mean_and_spread() -> None:
     rgb = Preprocessing.of(small(mean=(100.0, 110.0, 120.0), std=(2.0, 4.0, 8.0)), None)
     images = tensor(pictures())

@@ -176,3 +176,9 @@ def test_switches_of_the_network_are_kept_with_the_weights(textures: Path, tmp_p
     found = train(textures, tmp_path / "run", **{**SETTINGS, "epochs": 1, "norm": False, "activation": "tanh"})
     changes = dict(load(found.best).lineage.changes)
     assert (changes["norm"], changes["activation"]) == (False, "tanh")
+
+
+def test_a_network_that_learnt_from_small_pictures_is_shown_nothing_sharper(textures: Path, tmp_path: Path) -> None:
+    prepare(textures, tmp_path / "small", format="raw", size=40, val_fraction=0.25)
+    run = train(tmp_path / "small", tmp_path / "run", **{**SETTINGS, "epochs": 1})
+    assert load(run.best).preprocessing.detail == 40

@@ -37,6 +37,8 @@ class Preprocessing:
         mean_image: (S, S, 3) on 0-255, subtracted pixel by pixel.
         mean_alignment: "center" subtracts the mean image's centre from every view, wherever it was cut and after
             mirroring (cuda-convnet, so the paper); "picture" subtracts it before the cut (Caffe).
+        detail: side of the pictures that the weights learnt from, where that is less than `resize`: sharper ones are
+            brought to it first, for their finer detail would be new to the network. None: as sharp as they come.
     """
 
     size: int
@@ -48,6 +50,7 @@ class Preprocessing:
     fit: Fit
     mean_image: np.ndarray | None = None
     mean_alignment: MeanAlignment = "center"
+    detail: int | None = None
 
     @classmethod
     def of(cls, input: Input, statistics: Statistics | None) -> "Preprocessing":
@@ -89,6 +92,8 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """All but the mean image, as JSON can hold it; the mean image travels as a tensor."""
         values = {key: getattr(self, key) for key in _RULES}
+        if self.detail is None:
+            del values["detail"]
         return {**values, "mean": list(self.mean), "std": list(self.std)}
 
     def __eq__(self, other: object) -> bool:
@@ -104,7 +109,8 @@ class Preprocessing:
         """Turn stored pictures into network input: resize, cut, subtract the mean, set range, spread and order.
 
         Args:
-            images: (B, 3, S, S) uint8 RGB, of any stored side; brought to `resize` first (bilinear, antialiased).
+            images: (B, 3, S, S) uint8 RGB, of any stored side; brought to `resize` first (bilinear, antialiased), by
+                way of `detail` where they are sharper.
             cut: takes those pictures, (B, 3, R, R) uint8 or float32 on 0-255, RGB, and returns views of
                 (B, ..., 3, size, size); `center_view` and `ten_views` are such cuts.
             enlarge: False leaves pictures smaller than `resize` as they are, for a cut that resamples anyway.
@@ -118,6 +124,8 @@ class Preprocessing:
         assert images.dtype == torch.uint8, f"pictures are uint8, not {images.dtype}"
         # Planes, however the pictures came: equal bits, and torch resizes them 5 times faster than channels_last.
         pictures = images.contiguous()
+        if self.detail is not None and pictures.shape[-1] > self.detail:
+            pictures = _resized(pictures, self.detail)
         if pictures.shape[-1] > self.resize or enlarge:
             pictures = _resized(pictures, self.resize)
         if self.mean_image is not None and self.mean_alignment == "picture":
@@ -182,16 +190,18 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "resize": (_is_side, "a whole number of pixels"),
     "fit": (get_args(Fit).__contains__, "short or warp"),
     "mean_alignment": (get_args(MeanAlignment).__contains__, "center or picture"),
+    "detail": (_is_side, "a whole number of pixels"),
 }
+OPTIONAL = {"detail"}
 
 
 def _check(values: Mapping[str, Any], mean_image: np.ndarray | None) -> None:
-    missing, unknown = sorted(_RULES.keys() - values.keys()), sorted(values.keys() - _RULES.keys())
+    missing, unknown = sorted(_RULES.keys() - OPTIONAL - values.keys()), sorted(values.keys() - _RULES.keys())
     if missing or unknown:
         wrong = [f"{key} is missing" for key in missing] + [f"{key} is unknown" for key in unknown]
         raise WeightsError(f"preprocessing: {', '.join(wrong)}; expected exactly {', '.join(_RULES)}.")
     for key, (is_valid, expected) in _RULES.items():
-        if not is_valid(values[key]):
+        if key in values and not is_valid(values[key]):
             raise WeightsError(f"preprocessing: {key} is {values[key]!r}; expected {expected}.")
     if values["size"] > values["resize"]:
         raise WeightsError(f"preprocessing: views of size {values['size']} do not fit into resize {values['resize']}.")

@@ -44,7 +44,7 @@ class ViewCutter:
         side: int,
         dtype: torch.dtype = torch.bfloat16,
     ) -> None:
-        assert side <= preprocessing.resize, "larger pictures are made smaller first, see `fits`"
+        assert self.fits(preprocessing, side), "larger pictures are made smaller first"
         self.blocks, self.preprocessing, self.augmentation = blocks, preprocessing, augmentation
         self.statistics, self.side, self.dtype = statistics, side, dtype
         scale = [preprocessing.range / 255 / std for std in preprocessing.std]
@@ -54,7 +54,7 @@ class ViewCutter:
     @staticmethod
     def fits(preprocessing: Preprocessing, side: int) -> bool:
         """Whether pictures of this side can be cut as they are stored."""
-        return side <= preprocessing.resize
+        return side <= (preprocessing.detail or preprocessing.resize)
 
     def rows(self, draws: np.ndarray, mixture: Mixture | None = None) -> np.ndarray:
         """What happens to each view: (B, ROW) float32, of draws (B, DRAWS_PER_PICTURE)."""

@@ -28,12 +28,17 @@ def training_statistics(data: Path, folder: Path, pictures: Pictures) -> Statist
     return Statistics.from_json(json.loads(file.read_text(encoding="utf-8")), np.load(image))
 
 
-def preprocessing_of(input: Input, statistics: Statistics, standardize: bool) -> Preprocessing:
+def preprocessing_of(input: Input, statistics: Statistics, standardize: bool, side: int) -> Preprocessing:
     """The lineage's preprocessing; if asked for, with a spread of 1 where the lineage itself leaves 0-255.
 
     Inputs of spread 1 let the first layer learn at the pace of the others. The spread is stored with the weights.
+
+    Args:
+        side: of the training pictures; if the lineage enlarges them, the network is shown nothing sharper later on.
     """
     preprocessing = Preprocessing.of(input, statistics)
+    if side < preprocessing.resize:
+        preprocessing = replace(preprocessing, detail=side)
     if not standardize or preprocessing.std != (1.0, 1.0, 1.0) or preprocessing.range != 255:
         return preprocessing
     red, green, blue = (max(1.0, math.sqrt(variance)) for variance in np.diag(statistics.covariance))

@@ -71,7 +71,7 @@ def _prepare(launched: Launch, reporter: Reporter) -> tuple[Job, Material, Stati
         net=fresh_network(lineage, recipe).to(device),
         device=device,
         labels=material.train.classes,
-        preprocessing=preprocessing_of(lineage.input, statistics, recipe.standardize),
+        preprocessing=preprocessing_of(lineage.input, statistics, recipe.standardize, material.train.side),
         provenance=provenance(launched, recipe),
         reporter=reporter if team.speaks else SILENT,
         wish=launched.wish,

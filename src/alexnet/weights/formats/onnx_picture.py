@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PICTURES = "pictures"
 OPSET = 18  # the first whose Resize is antialiased
+FLOAT32 = 1
 
 
 def take_pictures(model: "ModelProto", preprocessing: Preprocessing) -> None:
@@ -45,8 +46,10 @@ def _nodes(preprocessing: Preprocessing, output: str) -> Iterator["NodeProto"]:
         "Resize", ["planes", "", "", "sizes"], "resized", mode="linear", antialias=1,
         coordinate_transformation_mode="half_pixel",
     )  # fmt: skip
-    yield from _square(preprocessing)
-    yield _node("Cast", ["view_bytes"], "view", to=1)  # float32
+    yield _node("Shape", ["resized"], "resized_sides", start=2)
+    yield _node("Sub", ["resized_sides", "square_sides"], "spare")
+    yield _node("Div", ["spare", "two"], "square_offset")
+    yield from _view(preprocessing) if preprocessing.detail is None else _softened_view()
     yield _node("Sub", ["view", "mean"], "centered")
     yield _node("Mul", ["centered", "scale"], "ranged")
     yield _node("Gather", ["ranged", "plane_order"], output, axis=1)
@@ -65,14 +68,27 @@ def _sizes(preprocessing: Preprocessing) -> Iterator["NodeProto"]:
     yield _node("Concat", ["batch_and_planes", "sides_resized"], "sizes", axis=0)
 
 
-def _square(preprocessing: Preprocessing) -> Iterator["NodeProto"]:
-    """`view_bytes`: the centre of the centre square, each cut at an offset rounded down."""
-    yield _node("Shape", ["resized"], "resized_sides", start=2)
-    yield _node("Sub", ["resized_sides", "square_sides"], "spare")
-    yield _node("Div", ["spare", "two"], "square_offset")
+def _view(preprocessing: Preprocessing) -> Iterator["NodeProto"]:
+    """`view`: the centre of the centre square, each cut at an offset rounded down."""
     yield _node("Add", ["square_offset", "view_offset"], "view_start")
     yield _node("Add", ["view_start", "view_sides"], "view_end")
     yield _node("Slice", ["resized", "view_start", "view_end", "axes"], "view_bytes")
+    yield _node("Cast", ["view_bytes"], "view", to=FLOAT32)
+
+
+def _softened_view() -> Iterator["NodeProto"]:
+    """`view` of a square that has been made as small as the pictures which the network learnt from, and large again."""
+    yield _node("Add", ["square_offset", "square_sides"], "square_end")
+    yield _node("Slice", ["resized", "square_offset", "square_end", "axes"], "square_bytes")
+    yield _node("Cast", ["square_bytes"], "sharp", to=FLOAT32)
+    for source, sides, result in (("sharp", "detail_sides", "small"), ("small", "square_sides", "soft")):
+        yield _node("Concat", ["batch_and_planes", sides], f"sizes_of_{result}", axis=0)
+        yield _node(
+            "Resize", [source, "", "", f"sizes_of_{result}"], result, mode="linear", antialias=1,
+            coordinate_transformation_mode="half_pixel",
+        )  # fmt: skip
+    yield _node("Add", ["view_offset", "view_sides"], "view_end")
+    yield _node("Slice", ["soft", "view_offset", "view_end", "axes"], "view")
 
 
 def _constants(preprocessing: Preprocessing) -> dict[str, np.ndarray]:
@@ -81,7 +97,8 @@ def _constants(preprocessing: Preprocessing) -> dict[str, np.ndarray]:
     if preprocessing.mean_image is not None:
         mean = center_view(mean, size)
     scale = np.array([preprocessing.range / 255 / std for std in preprocessing.std], np.float32)
-    return {
+    detail = {} if preprocessing.detail is None else {"detail_sides": np.array([preprocessing.detail] * 2, np.int64)}
+    return detail | {
         "square_sides": np.array([side, side], np.int64),
         "view_sides": np.array([size, size], np.int64),
         "view_offset": np.array([center_offset(side, size)] * 2, np.int64),
