@@ -143,3 +143,12 @@ def test_every_precision_is_a_flag(alexnet: Alexnet, trained: Path, pictures: Pa
     refused = alexnet(*arguments, "--precision", "int4")
     assert refused.code == 2
     assert "expected float32, bfloat16 or int8" in refused.err
+
+
+def test_weights_without_names_say_how_to_name_them(alexnet: Alexnet, pictures: Path, tmp_path: Path) -> None:
+    model = AlexNet("tiny", num_classes=3)
+    torch.save(model.state_dict(), tmp_path / "net.pth")
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    words = ("predict", pictures / "red" / "0.png", "--weights", tmp_path / "net.pth")
+    assert "do not name their classes. Give a file of names with --classes." in alexnet(*words).err
+    assert alexnet(*words, "--classes", tmp_path / "names.txt").err == ""

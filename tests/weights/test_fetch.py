@@ -281,6 +281,24 @@ def test_packed_content_is_refused(server: FileServer) -> None:
         fetch(known(server), limits=QUICK)
 
 
+def test_a_packed_file_that_the_server_calls_an_encoding_is_taken_as_it_is(server: FileServer) -> None:
+    server.headers = {"Content-Encoding": "x-gzip"}
+    assert fetch(replace(known(server), file="net.tar.gz"), limits=QUICK).path.read_bytes() == CONTENT
+
+
+def test_a_web_page_in_between_does_not_spoil_what_is_here(server: FileServer) -> None:
+    server.breaks = [100_000]
+    file = known(server)
+    with pytest.raises(DownloadFailed):
+        fetch(file, limits=replace(QUICK, attempts=1))
+    server.kind, server.etag = "text/html", '"a portal"'
+    with pytest.raises(DownloadFailed, match="web page"):
+        fetch(file, limits=QUICK)
+    server.kind, server.etag = "application/octet-stream", '"state-1"'
+    fetch(file, limits=QUICK)
+    assert server.asked[-1] == "bytes=100000-"
+
+
 def test_a_redirect_within_the_scheme_is_followed(server: FileServer) -> None:
     with serving(FileServer(location=server.url)) as first:
         assert fetch(replace(known(server), url=first.url), limits=QUICK).path.read_bytes() == CONTENT

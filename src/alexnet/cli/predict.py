@@ -54,6 +54,8 @@ def predict(
 
     classifier = load(weights, device, lineage, classes, mean, precision, samples)
     say_precision(classifier, precision)
+    if not classifier.labels:
+        say(unnamed(classifier.lineage.num_classes))
     results = predict_stream(classifier, map(content, images), top=top, views=views, batch_size=batch_size)
     predictions = without_unreadable(renamed(results, images))
     if json:
@@ -64,6 +66,14 @@ def predict(
 
 
 app = command(predict)
+
+
+def unnamed(classes: int) -> str:
+    """What to do where weights have no names for their classes; ImageNet's are known."""
+    hint = (
+        "; for ImageNet's: alexnet weights get caffe-ilsvrc12, then --classes caffe-ilsvrc12" if classes == 1000 else ""
+    )
+    return f"These weights do not name their classes. Give a file of names with --classes{hint}."
 
 
 def content(image: str) -> str | bytes:

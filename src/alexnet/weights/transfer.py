@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage, HTTPResponse
@@ -81,6 +81,7 @@ def transfer(url: str, part: Path, limits: Limits, watcher: Watcher) -> None:
                     if response is None:
                         return
                     total = _accept(response, file, part, limits)
+                    _remember(part, url, response.headers)
                     if not told:
                         watcher.begin(total, file.tell())
                     told = True
@@ -148,7 +149,6 @@ def _answer(url: str, part: Path, file: BinaryIO, limits: Limits) -> Iterator[HT
         reason = error.reason if isinstance(error, URLError) else error
         raise _Broken(f"no answer ({str(reason) or type(reason).__name__})") from error
     with response:
-        _remember(part, url, response.headers)
         yield response
 
 
@@ -162,7 +162,9 @@ def _accept(response: HTTPResponse, file: BinaryIO, part: Path, limits: Limits) 
     kind = response.headers.get_content_type()
     if kind == "text/html":
         raise DownloadFailed(f"{where} sends a web page in place of the file.")
-    if (coding := response.headers.get("Content-Encoding", "identity")) != "identity":
+    coding = response.headers.get("Content-Encoding", "identity")
+    # A server that knows .gz by its name calls the file itself an encoding; it is wanted as it is.
+    if coding != "identity" and not (coding in ("gzip", "x-gzip") and part.name.endswith((".gz.part", ".tgz.part"))):
         raise DownloadFailed(f"{where} sends the file packed ({coding}), which was not asked for.")
     total = _number(response.headers.get("Content-Length", ""))
     if response.status == 206:
@@ -229,7 +231,7 @@ def beside(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _remember(part: Path, url: str, headers: Mapping[str, str]) -> None:
+def _remember(part: Path, url: str, headers: HTTPMessage) -> None:
     etag = headers.get("ETag", "")
     validator = headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
     beside(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
