@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import multiprocessing
 
+import alexnet
 from alexnet.parallel.team import Team
 
 
@@ -34,7 +37,7 @@ def together(size: int, work: Callable[..., Any], *args: Any) -> list[Any]:
 
 
 def _member(rank: int, size: int, port: int, folder: Path, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
     address = f"tcp://127.0.0.1:{port}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
@@ -48,3 +51,17 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def torchrun(size: int, *command: str, restarts: int = 0) -> subprocess.Popen[str]:
+    """Start a module or script on several processes."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(size)]
+    options = ["--max-restarts", str(restarts), "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    source = str(Path(alexnet.__file__).parents[1])
+    return subprocess.Popen(
+        [*start, *options, "--monitor-interval", "0.1", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
+    )

@@ -183,11 +183,12 @@ def _contender(who: str, lineage: Lineage, global_batch: int, team: Team, device
     if who in PEERS:
         return _peer(who, lineage, global_batch, team, device)
     name, _, kind = who.partition(" (")
+    options = replace(SCHEMES[name], is_low_precision=device.type == "cuda")
     torch.manual_seed(0)
     net = AlexNet(lineage).to(device)
     for parameter in net.parameters():
         team.broadcast(parameter.detach())
-    scheme, _ = make_scheme(net, team, SCHEMES[name], global_batch, lambda net: engine(net, "auto"))
+    scheme, _ = make_scheme(net, team, options, global_batch, lambda net: engine(net, "auto"))
     scheme.module.train()
     if isinstance(scheme.module, FastNet):
         step: Step = FusedStep(scheme, frozenset(), MODERN, global_batch, {}, is_overlapped=not kind)

@@ -10,6 +10,7 @@ from torch import nn
 from alexnet.model import AlexNet
 from alexnet.parallel.ddp import DataParallel, ShardedDataParallel
 from alexnet.parallel.hybrid import Hybrid, Turns
+from alexnet.parallel.predict import Prediction, machine, predictions
 from alexnet.parallel.scheme import Scheme
 from alexnet.parallel.team import Team
 from alexnet.parallel.towers import Towers
@@ -23,12 +24,14 @@ class Options:
         wire: what gradients travel as between processes; auto: as they were computed.
         is_sharded: data parallel, each process moving its own part of the weights.
         turns: hybrid, how features come to the fully connected layers.
+        is_low_precision: compute in bfloat16 where the scheme has no fused kernels.
     """
 
     parallel: Literal["auto", "ddp", "hybrid", "towers"] = "auto"
     wire: Literal["auto", "float32", "bfloat16"] = "auto"
     is_sharded: bool = False
     turns: Turns = "a"
+    is_low_precision: bool = False
 
 
 def make_scheme(
@@ -46,18 +49,46 @@ def make_scheme(
         options: what the user asked for.
         batch_size: pictures of a step, over all ranks.
         engine: gives an equal function of the same parameters, faster.
+
+    Raises:
+        UsageError: the scheme asked for does not fit the lineage or the number of processes.
     """
     parameters = dict(net.named_parameters())
     if team.is_alone:
         return Scheme(net, engine(net), parameters, team), "there is nobody to share with"
-    if options.parallel == "towers":
-        return Towers(net, team), "as asked"
-    if options.parallel == "hybrid":
-        return Hybrid(net, team, wire=_wire(options, net), turns=options.turns), "as asked"
-    if options.is_sharded:
-        return ShardedDataParallel(net, net, parameters, team, wire=_wire(options, net)), "as asked"
-    module = engine(net)
-    return DataParallel(net, module, parameters, team, wire=_wire(options, module)), "as asked"
+    module, kind, reason = engine(net), options.parallel, "as asked"
+    if kind == "auto":
+        kind, reason = ("ddp", "as asked") if options.is_sharded else choose(net, batch_size, team.size, module)
+    scheme: Scheme
+    if kind == "towers":
+        scheme = Towers(net, team)
+    elif kind == "hybrid":
+        scheme = Hybrid(net, team, wire=_wire(options, net), turns=options.turns)
+    elif options.is_sharded:
+        scheme = ShardedDataParallel(net, net, parameters, team, wire=_wire(options, net))
+    else:
+        scheme = DataParallel(net, module, parameters, team, wire=_wire(options, module))
+    scheme.is_low_precision = options.is_low_precision
+    return scheme, reason
+
+
+def choose(
+    net: AlexNet, batch_size: int, size: int, module: nn.Module
+) -> tuple[Literal["ddp", "hybrid", "towers"], str]:
+    """The scheme whose step is predicted to be the fastest, and by how much."""
+    device = next(net.parameters()).device.type
+    costs = machine(device)
+    found = predictions(net.lineage, batch_size, size, costs, is_fused=module is not net)
+    # The optimizer is sharded on request only: what it saves is small, and it has no fused step.
+    names: dict[str, Literal["ddp", "hybrid", "towers"]] = {"ddp": "ddp", "hybrid": "hybrid", "towers": "towers"}
+    possible = [each for each in found if each.scheme in names]
+    reason = f"predicted {_said(possible)} for a batch of {batch_size} ({costs.machine})"
+    return names[possible[0].scheme], reason
+
+
+def _said(found: list[Prediction]) -> str:
+    first, *others = [f"{each.scheme} {1e3 * each.step_s:.3g} ms" for each in found]
+    return f"{first} a step, " + ", ".join(others) if others else f"{first} a step"
 
 
 def _wire(options: Options, module: nn.Module) -> torch.dtype | None:

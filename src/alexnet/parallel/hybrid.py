@@ -92,7 +92,8 @@ class Hybrid(Scheme):
     def gradients(self, inputs: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> Tensor:
         for parameter in self.learners():
             parameter.grad = None
-        features = self.split.trunk(inputs)  # (B, F)
+        with self.arithmetic():
+            features = self.split.trunk(inputs)  # (B, F)
         grad, loss = self._through_head(features.detach(), labels, loss_of, batch_size)
         if len(inputs):
             features.backward(grad)
@@ -115,11 +116,15 @@ class Hybrid(Scheme):
              gather_rows(marks[turn[self.team.rank]], _lengths(turn), self.team))
             for turn in turns
         ]  # fmt: skip
-        loss, coming = features.new_zeros(()), []
+        loss, coming = (
+            torch.zeros((), dtype=torch.promote_types(features.dtype, torch.float32), device=features.device),
+            [],
+        )
         for turn, (others, theirs) in zip(turns, under_way, strict=True):
             self._place(turn, shares)
             inputs = others().requires_grad_()
-            part = _loss_of_labelled(loss_of, self.split.head(inputs), theirs())
+            with self.arithmetic():
+                part = _loss_of_labelled(loss_of, self.split.head(inputs), theirs())
             (part / batch_size).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
             assert inputs.grad is not None

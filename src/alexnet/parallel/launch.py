@@ -5,7 +5,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,7 +18,7 @@ from alexnet.errors import AlexNetError, PeerFailed, UsageError
 from alexnet.parallel.place import Place, here
 from alexnet.parallel.team import ALONE, Team
 
-FAILED = "alexnet/failed"
+FAILED = "failed"
 TIMEOUT = timedelta(minutes=10)
 # A rank that waits inside a collective for one that is gone gets this long to notice it by itself.
 GRACE_S = 5.0
@@ -68,6 +67,7 @@ def _join(place: Place) -> Any:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+        store = PrefixStore(f"alexnet/{place.restarts}", store)  # torchrun keeps what earlier starts have written
         dist.init_process_group(backend, store=PrefixStore("group", store), rank=rank, world_size=size, timeout=TIMEOUT)
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise UsageError(
@@ -80,39 +80,24 @@ def _join(place: Place) -> Any:
 def _end(store: Any, rank: int, error: BaseException) -> None:
     """Decide whether this rank's error is the one to be told; raise `PeerFailed` if it is not."""
     is_lost = _is_lost_peer(error)
-    if is_lost and _told(store, patience_s=1.0) is not None:
+    if is_lost and _told(store, patience_s=0.3) is not None:
         raise PeerFailed("") from None
-    code = 1
-    if isinstance(error, AlexNetError):
-        code = error.exit_code
-        if rank:  # what all ranks find out alike is rank 0's to say
-            time.sleep(LOOK_S)
+    code = error.exit_code if isinstance(error, AlexNetError) else 1
+    if rank and isinstance(error, AlexNetError):  # what all ranks find out alike is rank 0's to say
+        time.sleep(LOOK_S)
     try:
         first = store.compare_set(FAILED, "", f"{rank} {code}").decode()
-    except dist.DistError:  # the process that holds the store is gone, and cannot have spoken for long
+    except dist.DistError:  # the process that holds the store is gone, and has not spoken
         first = f"{rank} {code}"
     if first.split()[0] != str(rank):
         raise PeerFailed("", int(first.split()[1])) from None
+    sys.stderr = sys.__stderr__  # the command line silences all ranks but the first
     if is_lost:
-        text = (
-            "Another process of this run has ended without a word (killed, out of memory, or its machine lost). What "
+        raise PeerFailed(
+            "another process of this run has ended without a word (killed, out of memory, or its machine lost). What "
             "was trained up to the last checkpoint is safe: go on with --resume, or let `torchrun --max-restarts 3` "
             "do so."
-        )
-        if rank:
-            print(f"Error: {text}", file=sys.__stderr__, flush=True)
-        raise PeerFailed(text if rank == 0 else "") from error
-    if rank:
-        _speak(rank, error)
-
-
-def _speak(rank: int, error: BaseException) -> None:
-    """Tell on stderr what went wrong, although this is not rank 0."""
-    if isinstance(error, AlexNetError):
-        print(f"Error: rank {rank}: {error}", file=sys.__stderr__, flush=True)
-    else:
-        print(f"rank {rank}:", file=sys.__stderr__)
-        traceback.print_exception(error, file=sys.__stderr__)
+        ) from error
 
 
 def _is_lost_peer(error: BaseException) -> bool:
@@ -125,8 +110,12 @@ def _is_lost_peer(error: BaseException) -> bool:
 
 def _told(store: Any, patience_s: float) -> str | None:
     """Who failed first, as soon as that is known."""
+    end = time.monotonic() + patience_s
     try:
-        store.wait([FAILED], timedelta(seconds=patience_s))
+        while not store.check([FAILED]):
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.02)
         return str(store.get(FAILED).decode())
     except (dist.DistError, RuntimeError):
         return None

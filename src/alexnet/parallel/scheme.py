@@ -4,6 +4,7 @@ B pictures that this rank holds, K classes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class Scheme:
     """
 
     name = "one process"
+    is_low_precision = False
 
     def __init__(
         self, net: nn.Module, module: nn.Module, parameters: Mapping[str, nn.Parameter], team: Team = ALONE
@@ -50,6 +52,11 @@ class Scheme:
     def learners(self) -> Iterable[nn.Parameter]:
         """What autograd fills with gradients."""
         return self.parameters.values()
+
+    def arithmetic(self) -> AbstractContextManager[object]:
+        """What a forward pass runs in."""
+        device = next(iter(self.learners())).device.type
+        return torch.autocast(device, torch.bfloat16) if self.is_low_precision else nullcontext()
 
     def begin(self, slots: Tensor | None, count: int, seed: int) -> None:
         """Begin a step.
@@ -77,7 +84,8 @@ class Scheme:
         """
         for parameter in self.learners():
             parameter.grad = None
-        loss = loss_of(self.module(inputs), labels)
+        with self.arithmetic():
+            loss = loss_of(self.module(inputs), labels)
         (loss / batch_size).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -56,7 +56,8 @@ def launch(
     """
     check(settings, command)
     source = Path(data).expanduser().resolve()
-    with gathered() as team, stop_signals() as wish:
+    # Signals last: torchrun sends one to the ranks that are left, while they find out who has failed.
+    with stop_signals() as wish, gathered() as team:
         resume = resume or team.restarts > 0  # torchrun starts all ranks anew after a failure, by the same command
         folder = Path(output).expanduser() if output is not None else _unused(source, resume)
         with _owned(folder, resume, team):

@@ -94,7 +94,8 @@ def share_out(job: Job) -> Scheme:
             f"batch_size = {recipe.batch_size} is odd, so that partners of --cutmix come to different processes. "
             "Give an even one."
         )
-    options = Options(recipe.parallel, recipe.wire, recipe.shard_optimizer, recipe.turns)
+    is_low_precision = job.device.type == "cuda" and recipe.precision != "float32"
+    options = Options(recipe.parallel, recipe.wire, recipe.shard_optimizer, recipe.turns, is_low_precision)
     scheme, reason = make_scheme(
         job.net, job.team, options, recipe.batch_size, lambda net: engine(net, recipe.precision)
     )

@@ -1,0 +1,1 @@
+from train.conftest import textures  # noqa: F401
