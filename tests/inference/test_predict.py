@@ -138,3 +138,12 @@ def test_json_has_the_fields_that_were_promised(classifier: Classifier, folder: 
     assert document["image"] == str(folder / "cat" / "2.png")
     assert [list(guess) for guess in document["top"]] == [["index", "label", "prob"]] * 2
     assert document["top"][0]["prob"] >= document["top"][1]["prob"]
+
+
+def test_linked_folders_are_looked_into_and_circles_are_noticed(classifier: Classifier, folder: Path) -> None:
+    linked = folder.parent / "linked"
+    linked.mkdir()
+    (linked / "ant").symlink_to(folder / "ant")
+    (folder / "ant" / "back").symlink_to(linked)
+    names = [prediction.image for prediction in classifier.predict(linked)]
+    assert names == [str(linked / "ant" / name) for name in ("0.png", "3.png")]

@@ -19,6 +19,8 @@ COMMANDS = {
     "predict": ("alexnet.cli.predict", "Say what is on pictures."),
     "explain": ("alexnet.cli.explain", "Pictures of what a network does: filters, maps, heat maps, guesses."),
     "features": ("alexnet.cli.features", "What any layer makes of pictures, as rows of numbers in a file."),
+    "index": ("alexnet.cli.index", "Keep the features of many pictures, to search in."),
+    "search": ("alexnet.cli.search", "The pictures of an index that look alike to a network."),
     "export": ("alexnet.cli.export", "A network as ONNX, as a hub folder or as a small program."),
     "evaluate": ("alexnet.cli.evaluate", "Top-1 and top-5 error on labelled pictures."),
     "finetune": ("alexnet.cli.finetune", "A classifier for a folder of pictures, from trained weights."),

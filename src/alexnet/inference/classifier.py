@@ -31,6 +31,8 @@ from alexnet.weights.means import MeanSource
 if TYPE_CHECKING:
     from alexnet.inference.explanation import Explanation, Kind
     from alexnet.inference.export import Export
+    from alexnet.inference.index import Index
+    from alexnet.inference.search import Match
 
 CUTS = {1: center_view, 10: ten_views}
 
@@ -122,6 +124,19 @@ class Classifier:
     ) -> LayerFeatures:
         """What `layers` make of each picture: `features["fc7"]` is (N, D), `features.paths` are the N pictures."""
         return features(self, pictures, layers, batch_size=batch_size)
+
+    def index(self, pictures: Source | Iterable[Source], folder: str | Path, layer: str = LAYER) -> "Index":
+        """Keep the features of many pictures in a folder, to search in."""
+        from alexnet.inference.index import write_index
+
+        return write_index(self, pictures, folder, layer)
+
+    def search(self, pictures: Source | Iterable[Source], index: str | Path, top: int = 6) -> "tuple[Match, ...]":
+        """The pictures of an index that are nearest to each of `pictures`, nearest first."""
+        from alexnet.inference.index import open_index
+        from alexnet.inference.search import search
+
+        return search(self, open_index(index), pictures, top).matches
 
     def explain(self, kind: "Kind", *arguments: Any, **options: Any) -> "Explanation":
         """Draw what the network does: filters, maps, heatmap, occlusion or guesses; see `inference.explain`."""

@@ -55,9 +55,12 @@ def _on_disk(name: str) -> Iterator[Found]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Pictures in a folder and the folders in it, by name; what is hidden stays so."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """Pictures in a folder and the folders in it, linked ones too, by name; what is hidden stays so."""
+    seen = {os.path.realpath(folder)}  # links may lead in circles
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        visible = {name: os.path.realpath(Path(parent, name)) for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, place in visible.items() if place not in seen]
+        seen.update(visible.values())
         for file in sorted(files):
             if not file.startswith(".") and Path(file).suffix.lower() in PICTURE_SUFFIXES:
                 yield Path(parent, file)
