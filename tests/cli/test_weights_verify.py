@@ -291,3 +291,12 @@ def test_an_engine_that_cannot_read_the_deploy_file_beside_says_so(alexnet: Alex
     answer = alexnet("weights", "verify", original)
     assert answer.code == 2 and "with net.prototxt cannot compute" in answer.err and "--against numpy" in answer.err
     assert alexnet("weights", "verify", original, "--against", "numpy").code == 0
+
+
+def test_a_run_is_verified_described_and_converted(alexnet: Alexnet, tmp_path: Path, trained: Path) -> None:
+    assert alexnet("weights", "info", trained).code == 0
+    assert alexnet("weights", "convert", trained, tmp_path / "net.onnx").code == 0
+    for source in (trained, tmp_path / "net.onnx"):
+        document = alexnet("weights", "verify", source, "--json").document
+        assert document["agrees"] and document["lineage"] == "tiny", document
+    assert alexnet("weights", "verify", tmp_path / "net.onnx", "--against", "numpy").code == 0
