@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from alexnet.cli.imports import importing
 from alexnet.cli.options import (
     BatchSize,
     Classes,
@@ -49,8 +50,9 @@ def evaluate(
 
     Of data with a validation split that split is taken, otherwise all pictures.
     """
-    from alexnet.inference import evaluate as measure
-    from alexnet.inference import load
+    with importing():
+        from alexnet.inference import evaluate as measure
+        from alexnet.inference import load
 
     classifier = load(weights, device, lineage, classes, mean, precision, samples)
     say_precision(classifier, precision)

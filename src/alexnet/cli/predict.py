@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alexnet.cli.imports import importing
 from alexnet.cli.options import (
     BatchSize,
     Classes,
@@ -50,7 +51,8 @@ def predict(
 
     A picture that cannot be read is named, and the others are predicted all the same.
     """
-    from alexnet.inference import load, predict_stream
+    with importing():
+        from alexnet.inference import load, predict_stream
 
     classifier = load(weights, device, lineage, classes, mean, precision, samples)
     say_precision(classifier, precision)
