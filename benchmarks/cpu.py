@@ -6,7 +6,8 @@ Each peer lives in a process of its own with its own defaults, so that no pool o
 waits while the others work. A round asks each in turn for a few passes; the order rotates. All have the same weights,
 drawn at random, and the same pictures; `error` is the distance of their logits from float64's. Making and warming up a
 peer comes before the clock. A peer whose packages are missing says so; --path names a folder to find them in (one made
-by `pip install --target`). On a busy machine the ratios count, and `best`.
+by `pip install --target`). The threads of all torch peers wait as the `alexnet` command lets them. On a busy machine
+the ratios count, and `best`.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from alexnet.cli.imports import SPINS
 
 CASES = ("bvlc:1", "bvlc:32", "torchvision:1", "torchvision:32")
 PASSES = 8
@@ -215,7 +218,7 @@ class Peer:
     def __init__(self, name: str, case: str, folder: str, path: str) -> None:
         self.name, self.seconds = name, list[float]()
         places = [str(Path(__file__).parents[1] / "src"), os.environ.get("PYTHONPATH", ""), path]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+        environment = {**dict([SPINS]), **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
         self.log = Path(folder, "log.txt").open("w+")  # noqa: SIM115, open as long as the process lives
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--serve", name, case, folder],

@@ -1,6 +1,7 @@
 """Imports run without the garbage collector, which works again afterwards."""
 
 import gc
+import os
 import subprocess
 import sys
 
@@ -37,3 +38,22 @@ wanted = {"torchmetrics", "jinja2", "matplotlib", "onnx", "onnxruntime", "captum
 assert not wanted & set(sys.modules), wanted & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_threads_sleep_soon_unless_the_user_says_otherwise() -> None:
+    code = """
+import os
+from alexnet.cli.imports import settle_threads
+settle_threads()
+print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+
+    def spins(**environment: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", code], env={**clean, **environment}, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("GOMP_", "OMP_"))}
+    assert spins() == "500"
+    assert spins(GOMP_SPINCOUNT="7") == "7"
+    assert spins(OMP_WAIT_POLICY="ACTIVE") == "None"

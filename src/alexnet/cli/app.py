@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from alexnet.cli.imports import settle_threads
 from alexnet.cli.lazy import LazyGroup
 from alexnet.cli.output import speaks
 from alexnet.errors import AlexNetError
@@ -83,4 +84,5 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     if not speaks():  # of several processes the first speaks, even of a mistyped flag
         sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    settle_threads()
     app()
