@@ -7,7 +7,8 @@ from alexnet.lineages import LINEAGES, weighted
 from alexnet.weights import Weights, load
 from alexnet.weights.export import SUFFIXES, write_weights
 from oracles.caffe_files import mean_file
-from oracles.narrow_nets import lively, more_lineages, weights_of
+from oracles.narrow_nets import arrays_of, lively, more_lineages, weights_of
+from oracles.theano_files import as_theano, zipped
 
 from .conftest import Alexnet
 
@@ -144,3 +145,15 @@ def test_a_kind_that_cannot_hold_the_lineage_says_so_and_leaves_nothing(alexnet:
     answer = alexnet("weights", "convert", tmp_path / "a.safetensors", tmp_path / "b.caffemodel")
     assert answer.code == 2 and "Caffe cannot compute lineage narrow-owt" in answer.err
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_what_reading_changes_is_printed(alexnet: Alexnet, tmp_path: Path) -> None:
+    zipped(tmp_path / "net.zip", as_theano(arrays_of(lively("narrow-theano"))))
+    asked = ["--lineage", "narrow-theano"]
+    answer = alexnet("weights", "convert", tmp_path / "net.zip", tmp_path / "a.safetensors", *asked)
+    assert answer.code == 0 and "Changed: fc7.weight, fc8.weight times 0.5" in answer.out
+    doubled = {name: tensor.double() for name, tensor in lively("tiny").state_dict().items()}
+    torch.save(doubled, tmp_path / "double.pth")
+    asked = ["--lineage", "tiny", "--json"]
+    document = alexnet("weights", "convert", tmp_path / "double.pth", tmp_path / "b.npy", *asked).document
+    assert document["changed"] == ["float64 rounded to float32"]

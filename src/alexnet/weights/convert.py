@@ -1,6 +1,6 @@
 """From one kind of file to another, read back before anybody relies on it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,6 +19,7 @@ from alexnet.weights.weights import Weights
 Target = Literal[Format, "folder"]
 TARGETS: tuple[Target, ...] = (*get_args(Format), "folder")
 DESCRIBED: tuple[Target, ...] = ("safetensors", "onnx", "folder")  # that say of themselves what they are
+SINGLE = 4  # bytes of the numbers that we hold
 COLOURS = 3  # planes that a picture has
 
 
@@ -30,6 +31,7 @@ class Converted:
         path: the file that was written, or the folder.
         files: all that was written.
         lost: what the new file cannot hold, a line each.
+        changed: what became of the numbers of the source when it was read, a line each.
         turned: whether the planes of the first layer were reversed, because users of the format feed the other order.
     """
 
@@ -37,6 +39,7 @@ class Converted:
     format: Target
     files: tuple[Path, ...]
     lost: tuple[str, ...]
+    changed: tuple[str, ...]
     turned: bool
 
 
@@ -64,7 +67,7 @@ def convert(opened: Opened, target: Path, format: str | None = None, *, force: b
     else:
         lost = write_weights(weights, target, chosen)
     turned = read_back(weights, files[0])
-    return Converted(target, chosen, files, tuple(lost), turned)
+    return Converted(target, chosen, files, tuple(lost), tuple(changes(opened)), turned)
 
 
 def target_format(target: Path, format: str | None) -> Target:
@@ -114,6 +117,22 @@ def with_source(opened: Opened, format: Target) -> Weights:
     return replace(weights, provenance=weights.provenance | added)
 
 
+def changes(opened: Opened) -> Iterator[str]:
+    """What reading made of the numbers of a foreign file, so that torch computes what its program did."""
+    if opened.raw is None:
+        return
+    layers = list(zip(weighted(opened.weights.lineage), opened.raw.layers, strict=True))
+    scaled = {layer.scale for _, layer in layers if layer.scale != 1}
+    for scale in sorted(scaled):
+        names = ", ".join(f"{name}.weight" for name, layer in layers if layer.scale == scale)
+        yield f"{names} times {scale:g}, since dropout did not rescale where it was trained"
+    if opened.raw.upside_down:
+        yield "all kernels, and the inputs of the first full matrix, turned upright: it was trained upside down"
+    kinds = sorted({str(layer.weight.dtype) for _, layer in layers if layer.weight.dtype.itemsize > SINGLE})
+    if kinds:
+        yield f"{', '.join(kinds)} rounded to float32"
+
+
 def read_back(weights: Weights, path: Path) -> bool:
     """Compare a file with what was written to it, bit by bit; return whether the planes of the first layer are turned.
 
@@ -144,6 +163,7 @@ def summary(converted: Converted, opened: Opened) -> dict[str, Any]:
         "lineage": opened.weights.lineage.name,
         "files": [str(path) for path in converted.files],
         "lost": list(converted.lost),
+        "changed": list(converted.changed),
         "turned": converted.turned,
     }
 
@@ -151,6 +171,7 @@ def summary(converted: Converted, opened: Opened) -> dict[str, Any]:
 def sentences(converted: Converted) -> Sequence[str]:
     """The same for people."""
     lines = [f"{path}" for path in converted.files]
+    lines += [f"Changed: {line}." for line in converted.changed]
     lines += [f"Not held: {line}." for line in converted.lost]
     same = "the same bits, the planes of the first layer turned" if converted.turned else "the same bits"
     return [*lines, f"Read back: {same}."]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,31 @@ def test_each_mistake_of_a_loader_is_caught_by_name(kind: str, name: str, tmp_pa
     assert [cause.name for cause in found.causes] == [name] and found.is_explained
 
 
+def k_of_2(weights: Weights) -> Weights:
+    rows = [replace(row, k=2.0) if isinstance(row, Norm) else row for row in weights.lineage.layers]
+    return replace(weights, lineage=replace(weights.lineage, layers=tuple(rows)))
+
+
+def halved(weights: Weights) -> Weights:
+    pair = ("fc7.weight", "fc8.weight")
+    return replace(weights, tensors=weights.tensors | {key: weights.tensors[key] / 2 for key in pair})
+
+
+MORE = {name: mistake for name, (mistake, _) in MISTAKES.items()} | {"dropout": halved, "k": k_of_2}
+ORDER = ("pool_and_lrn", "colours", "alpha", "k", "flatten", "dropout")  # the first takes another table
+SUBSETS = [names for size in (2, 3, 6) for names in combinations(ORDER, size)]
+
+
+@pytest.mark.parametrize("names", SUBSETS, ids="-".join)
+def test_mistakes_that_come_together_are_told_apart(names: tuple[str, ...], tmp_path: Path) -> None:
+    opened = original("caffemodel", tmp_path)
+    weights = opened.weights
+    for name in names:
+        weights = MORE[name](weights)
+    found = verify(replace(opened, weights=weights))
+    assert {cause.name for cause in found.causes} == set(names) and found.is_explained
+
+
 @pytest.mark.parametrize("name", ["bvlc", "caffenet"])
 @pytest.mark.parametrize("engine", ["opencv", "onnxruntime", "numpy"])
 @pytest.mark.slow
@@ -118,7 +144,13 @@ def test_at_full_size_fc8_is_within_1e_5(name: str, engine: str, tmp_path: Path)
     assert found.comparisons[0].errors["fc8"] < 1e-5
 
 
-@pytest.mark.parametrize("lineage", ["tiny", "chm-half", "torchvision", "cifar-local", "cifar-quick"])
+FULL_SIZE = ("chm", "chm-half", "owt", "torchvision", "paper", "bvlc", "caffenet")
+
+
+@pytest.mark.parametrize(
+    "lineage",
+    ["tiny", "cifar-local", "cifar-quick", *(pytest.param(name, marks=pytest.mark.slow) for name in FULL_SIZE)],
+)
 def test_the_formulas_are_those_of_another_hand(lineage: str, tmp_path: Path) -> None:
     model = lively(lineage)
     write_weights(weights_of(model), tmp_path / "net.safetensors")

@@ -6,6 +6,7 @@ which of them explains a difference.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import isqrt
 from typing import NamedTuple
 
@@ -151,6 +152,11 @@ MISTAKES = (
 )  # fmt: skip
 
 
+# They meet in one layer, so that undoing one of several changes nothing that could be seen: the paper's LRN has another
+# alpha and another k than Caffe's.
+TOGETHER = ("pool_and_lrn", "alpha", "k")
+
+
 class Effect(NamedTuple):
     """The relative errors that a mistake makes: the largest of all stages, and that of the last, the logits."""
 
@@ -180,18 +186,33 @@ def likely_causes(weights: Weights, witness: Witness, square: np.ndarray) -> tup
     causes: list[Mistake] = []
     good = agreeing(weights, witness, square)
     while good < len(witness.stages):
-        tried = [
-            (agreeing(each, witness, square), mistake, each)
-            for mistake in MISTAKES
-            if mistake not in causes
-            for each in mistake.variants(weights)
-        ]
-        best = max(tried, key=lambda attempt: attempt[0], default=None)
+        best = max(_attempts(weights, witness, square, causes), key=lambda attempt: attempt[:2], default=None)
         if best is None or best[0] <= good:
             return causes, False
-        good, cause, weights = best
-        causes.append(cause)
+        good, _, found, weights = best
+        causes += found
     return causes, True
+
+
+def _attempts(
+    weights: Weights, witness: Witness, square: np.ndarray, causes: list[Mistake]
+) -> Iterator[tuple[int, int, tuple[Mistake, ...], Weights]]:
+    """Each mistake undone, and those of LRN together: how many stages agree then, minus how many were undone."""
+    norms = [mistake for mistake in MISTAKES if mistake.name in TOGETHER]
+    together = [pair for size in range(2, len(norms) + 1) for pair in combinations(norms, size)]
+    for mistakes in (*((mistake,) for mistake in MISTAKES), *together):
+        if not set(mistakes) & set(causes):
+            for undone in _undone(weights, mistakes):
+                yield agreeing(undone, witness, square), -len(mistakes), mistakes, undone
+
+
+def _undone(weights: Weights, mistakes: tuple[Mistake, ...]) -> Iterator[Weights]:
+    if not mistakes:
+        yield weights
+        return
+    first, *rest = mistakes
+    for each in first.variants(weights):
+        yield from _undone(each, tuple(rest))
 
 
 def agreeing(weights: Weights, witness: Witness, square: np.ndarray) -> int:
