@@ -48,23 +48,29 @@ def evaluate(
 ) -> None:
     """Print top-1 and top-5 error, per class and in all.
 
-    Of data with a validation split that split is taken, otherwise all pictures.
+    Of data with a validation split that split is taken, otherwise all pictures. Processes of torchrun share them.
     """
     with importing():
         from alexnet.inference import evaluate as measure
         from alexnet.inference import load
+        from alexnet.parallel.launch import gathered
 
-    classifier = load(weights, device, lineage, classes, mean, precision, samples)
-    say_precision(classifier, precision)
-    pictures = pictures_to_judge(data, classifier.preprocessing)
-    with Screen() as screen:
-        progress = screen.meter("evaluating")
+    with gathered() as team, Screen() as screen:
+        classifier = load(weights, team.device(device), lineage, classes, mean, precision, samples)
+        say_precision(classifier, precision)
+        pictures = pictures_to_judge(data, classifier.preprocessing)
         evaluation = measure(
-            classifier, pictures, views=views, batch_size=batch_size, workers=workers or None, progress=progress
+            classifier,
+            pictures,
+            views=views,
+            batch_size=batch_size,
+            workers=workers or None,
+            progress=screen.meter("evaluating"),
+            team=team,
         )
     for name, reason in evaluation.skipped:
         say(f"Skipped {name}: {reason}")
-    if report is not None:
+    if report is not None and team.speaks:
         write_page(report, classifier, evaluation)
     show(json, evaluation.to_json(), evaluation_parts(evaluation))
 
