@@ -16,12 +16,12 @@ Alexnet = Callable[..., Any]
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tour, "TRAIN_PATCHES", 4)
     monkeypatch.setattr(tour, "VAL_PATCHES", 2)
-    monkeypatch.setattr(tour, "SMALL", tour.SMALL | {"epochs": 1})
+    monkeypatch.setattr(tour, "EPOCHS", {"epochs": 2, "head_epochs": 1})
 
 
-def test_from_scratch_and_once_more_in_the_same_folder(alexnet: Alexnet, tmp_path: Path) -> None:
-    first = alexnet("demo", "-o", tmp_path / "demo", "--json")
-    second = alexnet("demo", "-o", tmp_path / "demo")
+def test_it_can_be_run_once_more_in_the_same_folder(alexnet: Alexnet, trained: Path, tmp_path: Path) -> None:
+    first = alexnet("demo", "-o", tmp_path / "demo", "--weights", trained, "--json")
+    second = alexnet("demo", "-o", tmp_path / "demo", "--weights", trained)
 
     page = (tmp_path / "demo" / "report.html").read_text()
     assert (first.code, second.code) == (0, 0)
@@ -34,13 +34,13 @@ def test_from_scratch_and_once_more_in_the_same_folder(alexnet: Alexnet, tmp_pat
     assert "alexnet finetune YOUR_FOLDER" in second.out
 
 
-def test_with_weights_it_fine_tunes_them_and_shows_the_photos(alexnet: Alexnet, trained: Path, tmp_path: Path) -> None:
-    answer = alexnet("demo", "-o", tmp_path / "demo", "--weights", trained)
+def test_it_starts_from_the_packaged_network_and_shows_the_photos(alexnet: Alexnet, tmp_path: Path) -> None:
+    answer = alexnet("demo", "-o", tmp_path / "demo")
 
     page = (tmp_path / "demo" / "report.html").read_text()
     assert answer.code == 0
-    assert "Fine-tuning" in answer.err
-    assert "rocket.jpg" in page
+    assert "Fine-tuning tiny200" in answer.err
+    assert "rocket.jpg" in page and "espresso" in page and "Egyptian cat" in page
 
 
 def test_an_output_that_cannot_be_written_is_a_mistake(alexnet: Alexnet, tmp_path: Path) -> None:

@@ -187,13 +187,6 @@ def test_a_head_learns_the_same_from_cached_features_and_from_pictures(
     torch.testing.assert_close(cached.net.state_dict(), direct.net.state_dict(), rtol=1e-4, atol=1e-6)
 
 
-def test_without_weights_it_says_what_to_do(others: Path, tmp_path: Path) -> None:
-    if weights.DEFAULT_WEIGHTS is not None:
-        pytest.skip("a network is packaged")
-    with pytest.raises(UsageError, match="--weights"):
-        finetune(others, tmp_path / "run")
-
-
 def test_a_folder_of_one_class_is_refused(source: Path, others: Path, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "stripes0").symlink_to(others / "stripes0")

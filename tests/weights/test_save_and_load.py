@@ -127,10 +127,11 @@ def test_a_name_that_is_nothing_lists_what_can_be_named(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
-def test_without_a_packaged_network_the_default_asks_for_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LOAD, "DEFAULT_WEIGHTS", None)
-    with pytest.raises(UsageError, match="--weights"):
-        load()
+def test_the_packaged_default_is_a_whole_network_that_knows_200_classes() -> None:
+    found = load()
+    assert (found.lineage.name, len(set(found.labels))) == ("bvlc", 200)
+    assert found.preprocessing.detail == 64
+    assert locate().stat().st_size <= 20e6
 
 
 def test_a_packaged_name_wins_over_a_folder_and_is_the_default(

@@ -19,11 +19,11 @@ FOLDER = Path("runs/demo")
 def demo(
     output: Annotated[Path, flag("--output", "-o", help="Folder for all that it makes.", metavar="DIR")] = FOLDER,
     weights: Annotated[
-        str | None, flag(help="Network to fine-tune.", metavar="WEIGHTS", show_default="the packaged one, if any")
+        str | None, flag(help="Network to fine-tune.", metavar="WEIGHTS", show_default="the packaged one")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Cut a data set from the packaged photos, learn it, evaluate, predict, and write one report.html. No network."""
+    """Cut a data set from the packaged photos, learn it, evaluate, predict, and write one report.html. All offline."""
     from alexnet.cli.tour import tour
     from alexnet.weights import DEFAULT_WEIGHTS
 

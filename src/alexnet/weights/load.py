@@ -17,7 +17,7 @@ from alexnet.weights.registry import FILES, not_here
 from alexnet.weights.save import MODEL
 from alexnet.weights.weights import Weights
 
-DEFAULT_WEIGHTS: str | None = None  # name of the packaged network that is loaded when none is named
+DEFAULT_WEIGHTS = "tiny200"  # name of the packaged network that is loaded when none is named
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
 
@@ -72,8 +72,6 @@ def locate(source: str | Path | None = None, notice: Notice = log_notice) -> Pat
         UnreadableWeights: a folder without weights, or a file that is not the one it is known as.
     """
     name = DEFAULT_WEIGHTS if source is None else source
-    if name is None:
-        raise UsageError("no weights were named, and no network is packaged. Name a file or a run: --weights RUN")
     if isinstance(name, str) and is_name(name):
         return _called(name, notice)
     path = Path(name).expanduser()
@@ -82,8 +80,8 @@ def locate(source: str | Path | None = None, notice: Notice = log_notice) -> Pat
     if not path.exists():
         close = get_close_matches(str(name), [*packaged(), *FILES], n=1)
         raise UsageError(
-            f"there are no weights {str(name)!r}: no such file or folder"
-            + (f", and the packaged networks are {', '.join(packaged())}." if packaged() else ".")
+            f"there are no weights {str(name)!r}: no such file or folder, "
+            f"and the packaged networks are {', '.join(packaged())}."
             + (f" Did you mean {close[0]}?" if close else "")
             + " Name a model.safetensors, the folder it is in, a run folder, or a name of `alexnet weights list`."
         )
