@@ -14,7 +14,7 @@ from torch import Tensor
 from alexnet.fast.lrn_pool import Maps
 
 channels_last = torch.channels_last
-FORK_BELOW = 0  # pictures of a batch up to which the towers of a captured pass work side by side
+FORK_BELOW = 512  # pictures of a batch below which the towers of a captured pass work side by side, see the log
 
 
 def convolve(maps: Maps, weight: Tensor, stride: int, padding: int, groups: int) -> Maps:
