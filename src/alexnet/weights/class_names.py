@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from alexnet.errors import UsageError
+from alexnet.weights import decaf_meta
 from alexnet.weights.caches import find_here
 from alexnet.weights.caffe_extras import NAMES, is_gzip, member
 from alexnet.weights.registry import FILES, not_here
@@ -18,8 +19,8 @@ def read_class_names(path: Path, count: int) -> tuple[str, ...]:
 
     Args:
         path: a text of one name per line (Caffe's `synset_words.txt` loses its wnids), the archive that this came in
-            (or its registered name, caffe-ilsvrc12), or a Python file that assigns a list of names or one text of
-            lines, such as the `caffe_classes.py` of 2017.
+            (or its registered name, caffe-ilsvrc12), DeCAF's `imagenet.decafnet.meta`, or a Python file that assigns
+            a list of names or one text of lines, such as the `caffe_classes.py` of 2017.
         count: classes of the network.
 
     Raises:
@@ -27,7 +28,7 @@ def read_class_names(path: Path, count: int) -> tuple[str, ...]:
         UnreadableWeights: an archive without them.
     """
     path = _registered(path)
-    names = _names(_text(path))
+    names = tuple(decaf_meta.read_names(path)) if decaf_meta.is_pickle(path) else _names(_text(path))
     if len(names) != count:
         raise UsageError(
             f"{path} names {len(names)} classes, but the network has {count}. "

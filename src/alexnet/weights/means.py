@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from alexnet.errors import UnreadableWeights, UsageError
+from alexnet.weights import decaf_meta
 from alexnet.weights.caches import find_here
 from alexnet.weights.caffe_extras import MEAN, is_gzip, member
 from alexnet.weights.formats import caffemodel, npy
+from alexnet.weights.formats.mat5 import read_mat
 from alexnet.weights.mapped import mapped
 from alexnet.weights.raw import Damaged, Fact, reading
 from alexnet.weights.registry import FILES, not_here
@@ -25,9 +27,9 @@ def read_mean(source: MeanSource) -> Fact:
     """Return what `source` says is subtracted, RGB, 0-255: an image (S, S, 3) float32, or three numbers.
 
     Args:
-        source: a file (`mean.binaryproto`, planes in a `.npy` as `ilsvrc_2012_mean.npy` has them, or the archive
-            `caffe_ilsvrc12.tar.gz`); the name of a registered one; three numbers, red, green and blue, as numbers or
-            as text ("123,117,104").
+        source: a file (`mean.binaryproto`, planes in a `.npy` as `ilsvrc_2012_mean.npy` has them, `places_mean.mat`,
+            the archive `caffe_ilsvrc12.tar.gz`, or DeCAF's `.meta`); the name of a registered one; three numbers, red,
+            green and blue, as numbers or as text ("123,117,104").
 
     Raises:
         UsageError: it is none of these, or a registered mean that is not on this machine.
@@ -64,15 +66,34 @@ def _named(name: str) -> Path:
 
 
 def _image(path: Path) -> np.ndarray:
-    data = memoryview(member(path, MEAN)) if is_gzip(path) else mapped(path)
-    if bytes(data[:6]) == b"\x93NUMPY":
-        with reading(path):
-            image = _npy(data)
-    else:
-        image = caffemodel.read_mean(path, data)
+    image = _read(path)
     if not np.isfinite(image).all():
         raise UnreadableWeights(f"{path} holds values that are not finite. Get an undamaged copy.")
     return image
+
+
+def _read(path: Path) -> np.ndarray:
+    """The image of a file in any format, by its first bytes."""
+    if decaf_meta.is_pickle(path):
+        return decaf_meta.read_mean(path)
+    data = memoryview(member(path, MEAN)) if is_gzip(path) else mapped(path)
+    beginning = bytes(data[:6])
+    if beginning not in (b"\x93NUMPY", b"MATLAB"):
+        return caffemodel.read_mean(path, data)
+    with reading(path):
+        return _npy(data) if beginning == b"\x93NUMPY" else _mat(data)
+
+
+def _mat(data: memoryview) -> np.ndarray:
+    """Caffe's mean for MATLAB: `image_mean` of rows, columns, BGR; since 2015 `mean_data` of columns, rows, BGR."""
+    variables = read_mat(data)
+    image, turned = variables.get("image_mean"), variables.get("mean_data")
+    if isinstance(turned, np.ndarray) and turned.ndim == 3 and image is None:
+        image = turned.transpose(1, 0, 2)
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape != (len(image), len(image), 3):
+        raise Damaged("no variable image_mean of S x S x 3, as Caffe's mean images for MATLAB have")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found to be infinite
+        return np.ascontiguousarray(image[:, :, ::-1], dtype=np.float32)
 
 
 def _npy(data: memoryview) -> np.ndarray:

@@ -228,6 +228,12 @@ _TABLE = (
         note="trained upside down; turned upright here",
     ),
     KnownFile(
+        "decaf-meta", "imagenet.decafnet.meta", "pickle", "",
+        "", "https://github.com/UCB-ICSI-Vision-Group/decaf-release",
+        input="256x256, RGB 0..255, upside down", trained_on="ILSVRC-2012, by name",
+        note="goes with decaf: --classes decaf-meta --mean decaf-meta", kind="names and mean",
+    ),
+    KnownFile(
         "imagenet-mean", "ilsvrc_2012_mean.npy", "npy", "",
         "https://raw.githubusercontent.com/BVLC/caffe/master/python/caffe/imagenet/ilsvrc_2012_mean.npy",
         "https://github.com/BVLC/caffe/tree/master/python/caffe/imagenet",

@@ -4,6 +4,7 @@ import codecs
 import importlib
 import io
 import os
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -272,7 +273,14 @@ def test_a_wounded_mean_image_is_read_or_refused(tmp_path: Path) -> None:
     files = [mean_file(np.ones((9, 9, 3), np.float32))]
     file = io.BytesIO()
     np.save(file, np.ones((3, 9, 9)))
-    endure([*files, file.getvalue()], QUICK, tmp_path / "mean", read_mean)
+    scipy_io.savemat(packed := io.BytesIO(), {"image_mean": np.ones((9, 9, 3))})
+    meta = python2_pickle.dumps({b"data_mean": np.ones((243, 1)), b"label_names": ["a", "b"]})
+    with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w:gz") as members:
+        entry = tarfile.TarInfo("imagenet_mean.binaryproto")
+        entry.size = len(files[0])
+        members.addfile(entry, io.BytesIO(files[0]))
+    seeds = [*files, file.getvalue(), packed.getvalue(), meta, archive.getvalue()]
+    endure(seeds, 2 * QUICK, tmp_path / "mean", read_mean)
 
 
 def test_a_wounded_tensor_in_a_folder_is_read_or_refused(tmp_path: Path) -> None:

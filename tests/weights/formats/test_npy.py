@@ -197,3 +197,14 @@ def test_tensors_do_not_keep_the_file(layers: Layers, tmp_path: Path) -> None:
     before = {name: tensor.clone() for name, tensor in weights.tensors.items()}
     (tmp_path / "bvlc_alexnet.npy").write_bytes(b"")
     assert all(torch.equal(tensor, before[name]) for name, tensor in weights.tensors.items())
+
+
+@pytest.mark.parametrize("kind", ["<b8", "|f1", "<b2"])
+def test_types_that_numpy_does_not_have_are_refused(kind: str, tmp_path: Path) -> None:
+    content = (
+        np.lib.format.magic(1, 0)
+        + b"v\0"
+        + f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (3,), }}".ljust(118).encode()
+    )
+    with pytest.raises(UnreadableWeights, match="its header makes no sense"):
+        read(content, tmp_path)

@@ -22,7 +22,7 @@ from alexnet.weights.weights import Weights
 LONGEST = 4096  # bytes
 SHAPE = r"\(([0-9]{0,12}(?:, ?[0-9]{1,12})*,?)\)"
 HEADER = re.compile(
-    rf"\{{'descr': '([<>|=]?(?:O|[biuf][1248]))', 'fortran_order': (True|False), 'shape': {SHAPE}, \}}\s*"
+    rf"\{{'descr': '([<>|=]?(?:O|b1|[iu][1248]|f[248]))', 'fortran_order': (True|False), 'shape': {SHAPE}, \}}\s*"
 )
 
 

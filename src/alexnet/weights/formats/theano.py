@@ -175,7 +175,8 @@ def _mean(arrays: Mapping[str, np.ndarray]) -> dict[str, Fact]:
         return {}
     if planes.ndim != 3 or len(planes) != 3 or planes.shape[1] != planes.shape[2]:
         raise Damaged(f"{MEAN} has shape {planes.shape}, and a mean image has (3, S, S)")
-    image = np.ascontiguousarray(planes.transpose(1, 2, 0), dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found to be infinite
+        image = np.ascontiguousarray(planes.transpose(1, 2, 0), dtype=np.float32)
     if not np.isfinite(image).all():
         raise Damaged(f"{MEAN} holds values that are not finite")
     return {"mean_image": Fact(image, MEAN)}
