@@ -17,14 +17,15 @@ import alexnet
 from alexnet.parallel.team import Team
 
 
-def together(size: int, work: Callable[..., Any], *args: Any) -> list[Any]:
+def together(size: int, work: Callable[..., Any], *args: Any, on_gpus: bool = False) -> list[Any]:
     """What `work(team, *args)` returned on each of `size` ranks; anything that torch can save."""
     with TemporaryDirectory() as folder:
         context = multiprocessing.get_context("forkserver")  # it imports torch once, for all that it starts
         context.set_forkserver_preload(["alexnet.train.train"])
         port = free_port()
         processes = [
-            context.Process(target=_member, args=(rank, size, port, Path(folder), work, args)) for rank in range(size)
+            context.Process(target=_member, args=(rank, size, port, Path(folder), on_gpus, work, args))
+            for rank in range(size)
         ]
         for process in processes:
             process.start()
@@ -36,11 +37,16 @@ def together(size: int, work: Callable[..., Any], *args: Any) -> list[Any]:
         return [torch.load(Path(folder, str(rank)), weights_only=False) for rank in range(size)]
 
 
-def _member(rank: int, size: int, port: int, folder: Path, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _member(
+    rank: int, size: int, port: int, folder: Path, on_gpus: bool, work: Callable[..., Any], args: tuple[Any, ...]
+) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
     address = f"tcp://127.0.0.1:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
+    if on_gpus:
+        torch.cuda.set_device(rank)
+    backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
+    dist.init_process_group(backend, init_method=address, rank=rank, world_size=size)
     try:
         torch.save(work(Team(rank, size, rank), *args), folder / str(rank))
     finally:

@@ -38,7 +38,8 @@ class TrainStep:
     """One step of training: forward, loss, backward, update.
 
     Weights are `net`'s own and stay in float32; the step keeps their copies in low precision, so whoever changes a
-    weight from outside calls `refresh`. A batch of another size than `batch_size` runs without a graph.
+    weight from outside calls `refresh`. A batch of another size than `batch_size` runs without a graph, and so does all
+    that is not on a GPU.
 
     Args:
         net: in training mode.
@@ -120,6 +121,8 @@ class TrainStep:
                     self._weights[name].copy_(parameter)
 
     def _may_capture(self, count: int) -> bool:
+        if not self.seed.is_cuda:
+            return False
         is_full = count == len(self.slots)
         # The warm-up sums gradients too: all processes begin it together, or none.
         return is_full if self.exchange is None else self.exchange.agree(is_full)
