@@ -46,7 +46,7 @@ def load(
     """
     file = locate(source, notice)
     if recognize(file) != "safetensors" or not is_ours(file):
-        return read_foreign(file, lineage or registered_lineage(source), mean=mean).weights
+        return read_foreign(file, lineage, mean=mean, known_as=registered_lineage(source)).weights
     if mean is not None:
         raise UsageError(f"{file} says itself what is subtracted: leave the mean out.")
     weights = read_safetensors(file)
