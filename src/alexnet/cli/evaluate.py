@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from alexnet.cli.imports import importing
 from alexnet.cli.options import (
-    BatchSize,
     Classes,
     Data,
     Device,
@@ -38,7 +37,9 @@ def evaluate(
     classes: Classes = None,
     mean: Mean = None,
     views: Views = 1,
-    batch_size: BatchSize = 64,
+    batch_size: Annotated[
+        int | None, flag(help="Views in one pass through the network.", metavar="N", show_default="64; 1024 on a GPU")
+    ] = None,
     workers: Workers = 0,
     device: Device = "auto",
     precision: Precision = "float32",

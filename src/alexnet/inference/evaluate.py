@@ -65,12 +65,15 @@ class Evaluation:
         return asdict(self) | {"skipped": skipped}
 
 
+BATCH_SIZE, GPU_BATCH_SIZE = 64, 1024
+
+
 def evaluate(
     classifier: Classifier | str | Path,
     pictures: Pictures | str | Path,
     *,
     views: int = 1,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     team: Team = ALONE,
@@ -84,7 +87,7 @@ def evaluate(
         classifier: one that is loaded, or what `load` takes. Training passes its own network, whose mode is kept.
         pictures: opened, or the path of any source that `open_pictures` knows: then all of it, whatever its splits.
         views: 1, or the paper's 10.
-        batch_size: views in one pass through the network.
+        batch_size: views in one pass through the network; None is BATCH_SIZE, or GPU_BATCH_SIZE on a GPU.
         workers: threads that read pictures; None is one per core.
         progress: called with (pictures done, pictures in all).
         team: shares the pictures; each is looked at once, and every rank gets the figures of all.
@@ -98,6 +101,8 @@ def evaluate(
     if isinstance(pictures, str | Path):
         preprocessing = classifier.preprocessing
         pictures = open_pictures(pictures, None, preprocessing.resize, preprocessing.fit)
+    if batch_size is None:
+        batch_size = BATCH_SIZE if classifier.device.type == "cpu" else GPU_BATCH_SIZE
     count = classifier.pictures_per_pass(views, batch_size)
     targets = torch.from_numpy(_targets(pictures, classifier))  # (N,)
     metrics = _metrics(classifier.lineage.num_classes, classifier.device, team)
