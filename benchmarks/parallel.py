@@ -12,14 +12,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from alexnet.bench.figure import machine
-from alexnet.bench.sharing import PEERS, SCHEMES, collectives, shared_steps
+from alexnet.bench.sharing import collectives, contenders, shared_steps
 from alexnet.inference.device import resolve_device
 from alexnet.lineages import find
 from alexnet.parallel.launch import gathered
-from alexnet.parallel.team import Team
 
 
 def parse() -> argparse.Namespace:
@@ -31,15 +28,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--compiled", action="store_true", help="torch.compile as a peer too; takes minutes")
     return parser.parse_args()
-
-
-def contenders(lineage: str, team: Team, device: torch.device, with_compiled: bool) -> list[str]:
-    has_towers = any(getattr(row, "groups", 1) > 1 for row in find(lineage).layers)
-    ours = [name for name in SCHEMES if name != "towers" or (has_towers and team.size == 2)]
-    if device.type == "cuda":
-        ours.insert(1, "ddp (sums between two graphs)")
-    peers = [name for name in PEERS if with_compiled or "compiled" not in name]
-    return [*ours, *(peers if device.type == "cuda" else peers[:1])]
 
 
 def main() -> None:
@@ -57,10 +45,11 @@ def main() -> None:
         say({"processes": team.size, "device": str(device), **machine()})
         for line in collectives(team, device):
             say(line)
-        names = args.contenders.split(";") if args.contenders else contenders(args.lineage, team, device, args.compiled)
+        lineage = find(args.lineage)
+        names = args.contenders.split(";") if args.contenders else contenders(lineage, team, device, args.compiled)
         sizes = args.batch_sizes or f"{128 * team.size},{1024 * team.size}"
         for size in map(int, sizes.split(",")):
-            for step in shared_steps(find(args.lineage), size, team, device, names, args.seconds):
+            for step in shared_steps(lineage, size, team, device, names, args.seconds):
                 say(asdict(step))
 
 

@@ -93,3 +93,17 @@ def test_an_unknown_name_is_a_mistake(alexnet: Alexnet) -> None:
     answer = alexnet("weights", "get", "torchvison")
     assert answer.code == 2
     assert "Did you mean torchvision?" in answer.err
+
+
+def test_a_packaged_network_is_already_here(alexnet: Alexnet) -> None:
+    from alexnet.weights.load import packaged
+
+    for name in packaged():
+        assert Path(alexnet("weights", "get", name).out.strip()).is_file()
+        assert alexnet("weights", "get", name, "--dry-run", "--json").document["path"]
+
+
+def test_a_dry_run_does_not_ask_the_hub(alexnet: Alexnet) -> None:
+    answer = alexnet("weights", "get", "hf://me/net", "--dry-run")
+    assert (answer.code, answer.out) == (0, "")
+    assert "The hub would be asked for hf://me/net." in answer.err

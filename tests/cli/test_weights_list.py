@@ -1,5 +1,6 @@
 """`alexnet weights list`."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,14 @@ def test_an_unknown_name_is_a_mistake(alexnet: Alexnet) -> None:
     answer = alexnet("weights", "list", "bvcl")
     assert (answer.code, answer.out) == (2, "")
     assert "Did you mean bvlc?" in answer.err
+
+
+def test_packaged_networks_come_first(alexnet: Alexnet) -> None:
+    first = alexnet("weights", "list", "--json").document[0]
+    assert (first["kind"], first["here"][0]["cache"]) == ("packaged", "the package")
+    path = Path(first["here"][0]["path"])
+    assert first["checksum"]["digest"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    text = alexnet("weights", "list", first["name"]).out
+    assert "comes with the package" in text
+    assert str(path) in text
+    assert "by hand" not in text

@@ -300,3 +300,12 @@ def test_a_run_is_verified_described_and_converted(alexnet: Alexnet, tmp_path: P
         document = alexnet("weights", "verify", source, "--json").document
         assert document["agrees"] and document["lineage"] == "tiny", document
     assert alexnet("weights", "verify", tmp_path / "net.onnx", "--against", "numpy").code == 0
+
+
+def test_numbers_that_overflow_are_no_agreement(alexnet: Alexnet, tmp_path: Path) -> None:
+    def huge(arrays: Arrays) -> None:
+        for name in ("conv3", "conv4", "conv5", "fc6", "fc7", "fc8"):
+            arrays[f"{name}.weight"] = arrays[f"{name}.weight"] * np.float32(1e12)
+
+    answer = alexnet("weights", "verify", naive(tmp_path / "net.pth", huge), "--lineage", WIDE)
+    assert answer.code == 2 and "not comparable" in answer.err

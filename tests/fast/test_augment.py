@@ -50,6 +50,8 @@ def test_views_are_those_of_the_plain_path(crop: str, square: Input, side: int, 
     found = cutter.cut(stored.to(device), chosen.to(device), rows).cpu()
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=2e-3 * float(expected.abs().max()) / 255)
+    in_words = torch.nn.functional.pad(stored, (0, 1), value=77).to(device)
+    assert torch.equal(cutter.cut(in_words, chosen.to(device), rows).cpu(), found)
 
 
 def test_boxes_come_from_the_partner(device: torch.device) -> None:

@@ -73,6 +73,22 @@ def test_copies_follow_the_weights(device: torch.device) -> None:
         assert torch.equal(net._weights()["fc6.weight"], before * 2)
 
 
+@pytest.mark.parametrize("changes", [{}, {"groups": False}, {"norm": False}])
+def test_predictions_of_prepared_weights_are_the_networks(changes: dict[str, bool], device: torch.device) -> None:
+    pytest.importorskip("triton")
+    net = AlexNet("tiny", generator=torch.Generator().manual_seed(1), **changes).to(device).eval()  # type: ignore[arg-type]
+    images = torch.cat([blotches(67, seed=seed) for seed in range(2)]).to(device)
+    quick = fast(net, torch.float32).eval()
+    with torch.no_grad():
+        for factor in (1.0, 1.5):  # the second time with other weights
+            net.get_parameter("fc6.weight").mul_(factor)
+            net.get_parameter("conv1.weight").mul_(factor)
+            assert relative_error(quick(images).cpu(), net(images).cpu()) <= 1e-5
+        assert {"conv1.blocks", "fc6.last"} <= quick._ready(quick._weights()).keys()
+        quick.train()  # dropout with the gradients off takes the features in the table's order
+        assert torch.isfinite(quick(images)).all()
+
+
 def test_masks_follow_the_generator(device: torch.device) -> None:
     pytest.importorskip("triton")
     from alexnet.model import set_dropout_generator

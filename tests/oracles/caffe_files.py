@@ -28,13 +28,14 @@ message ConvolutionParameter { optional uint32 num_output = 1; optional bool bia
 message InnerProductParameter { optional uint32 num_output = 1; optional bool bias_term = 2 }
 message LRNParameter { optional uint32 local_size = 1; optional float alpha = 2; optional float beta = 3;
   optional int32 norm_region = 4; optional float k = 5 }
+message ReLUParameter { optional float negative_slope = 1 }
 message PoolingParameter { optional int32 pool = 1; optional uint32 kernel_size = 2; optional uint32 stride = 3 }
 message DropoutParameter { optional float dropout_ratio = 1 }
 message LayerParameter { optional string name = 1; optional string type = 2; repeated string bottom = 3;
   repeated string top = 4; repeated float loss_weight = 5; repeated BlobProto blobs = 7; optional int32 phase = 10;
   optional ConvolutionParameter convolution_param = 106; optional DropoutParameter dropout_param = 108;
   optional InnerProductParameter inner_product_param = 117; optional LRNParameter lrn_param = 118;
-  optional PoolingParameter pooling_param = 121 }
+  optional PoolingParameter pooling_param = 121; optional ReLUParameter relu_param = 123 }
 message V0LayerParameter { optional string name = 1; optional string type = 2; optional uint32 num_output = 3;
   optional bool biasterm = 4; optional uint32 pad = 7; optional uint32 kernelsize = 8; optional uint32 group = 9;
   optional uint32 stride = 10; optional int32 pool = 11; optional float dropout_ratio = 12;
@@ -44,7 +45,8 @@ message V1LayerParameter { optional V0LayerParameter layer = 1; repeated string 
   optional string name = 4; optional int32 type = 5; repeated BlobProto blobs = 6; repeated float blobs_lr = 7;
   optional ConvolutionParameter convolution_param = 10; optional DropoutParameter dropout_param = 12;
   optional InnerProductParameter inner_product_param = 17; optional LRNParameter lrn_param = 18;
-  optional PoolingParameter pooling_param = 19 }
+  optional PoolingParameter pooling_param = 19;
+  optional ReLUParameter relu_param = 30 }
 message NetParameter { optional string name = 1; repeated V1LayerParameter layers = 2; repeated string input = 3;
   repeated int32 input_dim = 4; repeated BlobShape input_shape = 8; repeated LayerParameter layer = 100 }
 message SolverState { optional int32 iter = 1; optional string learned_net = 2; repeated BlobProto history = 3 }
@@ -57,7 +59,7 @@ V0_TYPES = {
 }  # fmt: skip
 PARAMS = {
     "Convolution": "convolution_param", "InnerProduct": "inner_product_param", "LRN": "lrn_param",
-    "Pooling": "pooling_param", "Dropout": "dropout_param",
+    "Pooling": "pooling_param", "Dropout": "dropout_param", "ReLU": "relu_param",
 }  # fmt: skip
 
 

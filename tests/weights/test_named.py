@@ -13,11 +13,13 @@ from alexnet.errors import ShapeMismatch, UnreadableWeights, UsageError
 from alexnet.inference import load as load_classifier
 from alexnet.lineages import LINEAGES
 from alexnet.weights import Weights, load, locate, save
+from alexnet.weights.about import about
 from alexnet.weights.caches import place_of
 from alexnet.weights.export import write_weights
 from alexnet.weights.identity import identify
 from alexnet.weights.load import is_name
 from alexnet.weights.means import read_mean
+from alexnet.weights.opened import open_weights
 from alexnet.weights.raw import Fact, Raw, RawLayer
 from alexnet.weights.registry import FILES, Checksum, KnownFile
 from alexnet.weights.structure import expected_layers
@@ -72,6 +74,22 @@ def test_what_the_user_says_is_believed_unless_the_checksum_knows_better(monkeyp
     publish(monkeypatch)
     with pytest.raises(ShapeMismatch, match=r"the checksum of net\.npy says narrow-caffenet"):
         load("net", lineage="narrow-bvlc")
+
+
+def test_a_registered_name_is_no_demand_on_a_file_that_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file carries wins over what the registry has."""
+    file = replace(publish(monkeypatch, is_told=False), file="net.caffemodel", format="caffemodel")
+    monkeypatch.setitem(FILES, "net", file)
+    write_weights(weights_of(lively("narrow-bvlc")), place_of(file))
+    assert load("net").lineage.name == "narrow-bvlc"
+
+
+def test_where_the_lineage_is_known_from_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(monkeypatch, is_told=False)
+    assert open_weights("net").facts["lineage"] == ("narrow-caffenet", "its registered name")
+    assert about("net").facts["lineage"] == ("narrow-caffenet", "its registered name")
+    assert about("net").open_question == ""
+    assert "does not say which network it is" in about(place_of(FILES["net"])).open_question
 
 
 def test_a_classifier_is_called_by_the_name(monkeypatch: pytest.MonkeyPatch) -> None:

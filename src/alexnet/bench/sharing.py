@@ -6,7 +6,7 @@ All ranks call these functions together; the figures are rank 0's, of steps that
 import gc
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,11 +19,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from alexnet.bench.clock import Work, by_clock, measure, on_gpu
 from alexnet.bench.comparison import cudnn_searches
+from alexnet.bench.figure import machine
 from alexnet.bench.peers import autocast, plain_build
 from alexnet.bench.synthetic import synthetic
 from alexnet.data.loader import share_of_batch
 from alexnet.fast import FastNet
-from alexnet.lineages import Lineage
+from alexnet.lineages import Lineage, find
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme
 from alexnet.parallel.scheme import Scheme
@@ -77,6 +78,35 @@ class SharedStep:
     sent_mb: float | None = None
     collectives: int | None = None
     error: str | None = None
+
+
+def contenders(lineage: Lineage, team: Team, device: torch.device, with_compiled: bool = False) -> list[str]:
+    """Who can be measured here."""
+    has_towers = any(getattr(row, "groups", 1) > 1 for row in lineage.layers)
+    ours = [name for name in SCHEMES if name != "towers" or (has_towers and team.size == 2)]
+    if device.type == "cuda":
+        ours.insert(1, "ddp (sums between two graphs)")
+    peers = [name for name in PEERS if with_compiled or "compiled" not in name]
+    return [*ours, *(peers if device.type == "cuda" else peers[:1])]
+
+
+def bench_shared(
+    lineage: str, batch_size: int, team: Team, device: torch.device, *, with_compiled: bool, seconds: float
+) -> dict[str, Any]:
+    """All figures of one batch, as `alexnet bench train --parallel --json` prints them."""
+    table = find(lineage)
+    sizes = list(collectives(team, device))
+    names = contenders(table, team, device, with_compiled)
+    figures = [asdict(step) for step in shared_steps(table, batch_size, team, device, names, seconds)]
+    return {
+        "task": "train",
+        "lineage": lineage,
+        "processes": team.size,
+        "global_batch": batch_size,
+        "figures": figures,
+        "collectives": sizes,
+        "machine": machine(),
+    }
 
 
 def shared_steps(
@@ -240,7 +270,7 @@ def _waited(start: Callable[[], dist.Work]) -> None:
 
 def collectives(team: Team, device: torch.device) -> Iterator[dict[str, Any]]:
     """How long sums and gathers take, by size: what the cost model is made of."""
-    for size in SIZES:
+    for size in SIZES if device.type == "cuda" else SIZES[:3]:
         whole = torch.zeros(size // 2 // team.size * team.size, dtype=torch.bfloat16, device=device)
         part = torch.zeros(len(whole) // team.size, dtype=torch.bfloat16, device=device)
         kinds: dict[str, Callable[[], dist.Work]] = {

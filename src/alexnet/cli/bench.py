@@ -31,18 +31,42 @@ def train(
     seconds: Seconds = 2.0,
     workers: Workers = 0,
     device: Device = "auto",
+    parallel: Annotated[
+        bool, flag(help="Under torchrun: every scheme on --batch-size pictures of all processes.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Time whole training steps: images per second, the peers in the same run, and the share of the floor."""
     from alexnet.bench import bench_feed, bench_train
     from alexnet.inference.device import resolve_device
+    from alexnet.parallel.place import here
 
+    if parallel or here().size > 1:
+        train_together(lineage, batch_size, "compiled" in peer_names(peers), seconds, device, json)
+        return
     place, names = resolve_device(device), peer_names(peers)
     if data is None:
         found = bench_train(lineage, batch_size, device=place, peers=names, seconds=seconds)
     else:
         found = bench_feed(data, lineage, batch_size, device=place, workers=workers, seconds=seconds)
     show(json, found.to_json(), parts(found))
+
+
+def train_together(lineage: str, batch_size: int, with_compiled: bool, seconds: float, device: str, json: bool) -> None:
+    """Time steps that several processes share."""
+    from alexnet.bench.sharing import bench_shared
+    from alexnet.inference.device import resolve_device
+    from alexnet.parallel.launch import gathered
+
+    with gathered() as team:
+        if team.is_alone:
+            raise UsageError(
+                "one process has nobody to share with. Start it by `torchrun --nproc-per-node 2 -m alexnet bench train "
+                "--parallel`."
+            )
+        place = resolve_device(team.device(device))
+        found = bench_shared(lineage, batch_size, team, place, with_compiled=with_compiled, seconds=seconds)
+    show(json, found, shared_parts(found))
 
 
 def infer(
@@ -108,6 +132,25 @@ def parts(found: "Benchmark") -> Iterable[Any]:
     yield from (f"{each.who}: {each.error}" for each in found.figures if each.error)
     yield from found.notes
     yield ", ".join(f"{key} {value}" for key, value in machine().items() if value is not None)
+
+
+def shared_parts(found: dict[str, Any]) -> Iterable[Any]:
+    """A line per scheme, and what they have in common."""
+    header = ("", "images/s", "median ms", "efficiency", "speedup", "exposed ms", "sent MB")
+    yield f"{found['task']} {found['lineage']}, {found['processes']} processes, batch {found['global_batch']} together"
+    yield table(header, [shared_row(each) for each in found["figures"]], right=header[1:])
+    yield from (f"{each['who']}: {each['error']}" for each in found["figures"] if each["error"])
+    yield ", ".join(f"{key} {value}" for key, value in found["machine"].items() if value is not None)
+
+
+def shared_row(figure: dict[str, Any]) -> tuple[str, ...]:
+    """The cells of one scheme."""
+    if figure["error"]:
+        return (figure["who"], "failed", *[""] * 5)
+    numbers = (figure["efficiency"], figure["speedup"], figure["exposed_ms"], figure["sent_mb"])
+    patterns = ("{:.0%}", "{:.2f}", "{:,.3f}", "{:,.1f}")
+    cells = ("" if each is None else text.format(each) for text, each in zip(patterns, numbers, strict=True))
+    return (figure["who"], f"{figure['images_per_s']:,.1f}", f"{figure['median_ms']:,.3f}", *cells)
 
 
 def row(figure: "Figure") -> tuple[str, ...]:

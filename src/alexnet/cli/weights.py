@@ -6,7 +6,7 @@ from alexnet.cli.lazy import LazyGroup
 
 # command -> (module that holds its `app`, line in `alexnet weights --help`)
 WEIGHTS_COMMANDS = {
-    "list": ("alexnet.cli.weights_list", "The published files that are known by name, and which are here."),
+    "list": ("alexnet.cli.weights_list", "The networks and files that are known by name, and which are here."),
     "get": ("alexnet.cli.weights_get", "Fetch a published file, checked, into the cache."),
     "info": ("alexnet.cli.weights_info", "What a file is, and how each fact is known."),
     "convert": ("alexnet.cli.weights_convert", "Any kind of file to any other."),

@@ -30,12 +30,20 @@ def get(
     """
     from alexnet.weights.caches import find_here
     from alexnet.weights.fetch import at, fetch
+    from alexnet.weights.hub import HUB
     from alexnet.weights.load import is_name, locate
     from alexnet.weights.registry import FILES, known_file
 
-    if is_name(name) and name not in FILES and url is None and not dry_run:  # on the hub, or in the package
-        path = locate(name, say)
-        show(json, {"name": name, "file": path.name, "path": str(path), "fetched": None, "url": name}, [str(path)])
+    if is_name(name) and name not in FILES and url is None:  # on the hub, or in the package
+        path = None if dry_run and name.startswith(HUB) else locate(name, say)
+        if path is None:
+            say(f"The hub would be asked for {name}.")
+        where = None if path is None else str(path)
+        show(
+            json,
+            {"name": name, "file": path and path.name, "path": where, "fetched": None, "url": name},
+            [where] if where else [],
+        )
         return
     file = known_file(name) if url is None else at(known_file(name), url)
     if dry_run:

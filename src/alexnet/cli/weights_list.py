@@ -1,6 +1,7 @@
 """`alexnet weights list [NAME]`: the published files that are known, and all that is known of one."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,13 +20,15 @@ def list_weights(
     name: Annotated[str | None, typer.Argument(help="One of them, such as bvlc.", show_default=False)] = None,
     json: Json = False,
 ) -> None:
-    """Print the published files that are known by name and which are on this machine; with NAME, all about one."""
+    """Print the packaged networks and the published files that are known by name; with NAME, all about one."""
+    from alexnet.weights.load import packaged, packaged_file
     from alexnet.weights.registry import FILES, known_file
 
     if name is None:
-        show(json, [facts(file) for file in FILES.values()], [overview(FILES.values()), "", HINT])
+        files = [*map(packaged_file, packaged()), *FILES.values()]
+        show(json, [facts(file) for file in files], [overview(files), "", HINT])
     else:
-        file = known_file(name)
+        file = packaged_file(name) if name in packaged() else known_file(name)
         show(json, facts(file), [f"{key:<12}{value}" for key, value in card(file)])
 
 
@@ -39,10 +42,23 @@ HINT = (
 
 def facts(file: "KnownFile") -> dict[str, Any]:
     """An entry as `--json` prints it."""
-    from alexnet.weights.caches import candidates, place_of
+    found = [{"cache": variable, "path": str(path)} for variable, path in copies(file)]
+    return file.to_dict() | {"here": found, "place": str(place(file))}
 
-    found = [{"cache": variable, "path": str(path)} for variable, path in candidates(file)]
-    return file.to_dict() | {"here": found, "place": str(place_of(file))}
+
+def copies(file: "KnownFile") -> list[tuple[str, Path]]:
+    """Where a file is on this machine, each with what leads there."""
+    from alexnet.weights.caches import candidates
+
+    return [("the package", place(file))] if file.kind == "packaged" else list(candidates(file))
+
+
+def place(file: "KnownFile") -> Path:
+    """Where a file lies, or would once it is fetched."""
+    from alexnet.weights.caches import place_of
+    from alexnet.weights.load import locate
+
+    return locate(file.name) if file.kind == "packaged" else place_of(file)
 
 
 def overview(files: "Iterable[KnownFile]") -> Any:
@@ -52,9 +68,7 @@ def overview(files: "Iterable[KnownFile]") -> Any:
 
 
 def row(file: "KnownFile") -> tuple[str, ...]:
-    from alexnet.weights.caches import candidates
-
-    here = next((variable for variable, _ in candidates(file)), "" if file.url else "by hand")
+    here = next((variable for variable, _ in copies(file)), "" if file.url else "by hand")
     return (
         file.name, file.lineage or "-", str(file.classes or "-"), file.format, size(file), error(file.top1_error),
         error(file.top5_error), checksum_kind(file), here,
@@ -63,8 +77,6 @@ def row(file: "KnownFile") -> tuple[str, ...]:
 
 def card(file: "KnownFile") -> list[tuple[str, str]]:
     """All that is known of one file."""
-    from alexnet.weights.caches import candidates, place_of
-
     errors = (
         f"top-1 {error(file.top1_error)}, top-5 {error(file.top5_error)}"
         if file.top1_error is not None
@@ -87,11 +99,10 @@ def card(file: "KnownFile") -> list[tuple[str, str]]:
         ("size", f"{file.size_bytes:,} bytes" if file.size_bytes else NOBODY_SAYS),
         ("checksum", str(file.checksum) if file.checksum else "none is published"),
         ("licence", file.licence or NOBODY_SAYS),
-        ("address", file.url or "fetched by hand only"),
-        ("page", file.page),
+        *([("address", file.url or "fetched by hand only"), ("page", file.page)] if file.page else []),
         *([("note", file.note)] if file.note else []),
-        ("place", str(place_of(file))),
-        *((f"in {variable}", str(path)) for variable, path in candidates(file)),
+        ("place", str(place(file))),
+        *((f"in {variable}", str(path)) for variable, path in copies(file) if path != place(file)),
     ]
 
 

@@ -75,7 +75,7 @@ class ViewCutter:
         """Cut a view for each row.
 
         Args:
-            pictures: (N, S, S, 3) uint8 RGB, contiguous.
+            pictures: (N, S, S, 3) uint8 RGB, contiguous; or (N, S, S, 4), the last unused, which is read in one go.
             indices: (B,) int64, which picture each view is cut from.
             rows: (B, ROW) float32, from `rows`; all on one device.
             out: what an earlier call returned for as many views; it is written over.
@@ -86,7 +86,9 @@ class ViewCutter:
         """
         from alexnet.fast import augment_kernel
 
-        assert pictures.shape[1:] == (self.side, self.side, 3) and pictures.is_contiguous(), f"{pictures.shape}"
+        pixel = pictures.shape[3]
+        assert pictures.shape[1:3] == (self.side, self.side) and pixel in (3, 4), f"{pictures.shape}"
+        assert pictures.is_contiguous(), f"strides {pictures.stride()}"
         size, blocks = self.preprocessing.size, self.blocks
         side = blocks.side(size)
         width = 3 * blocks.stride**2
@@ -98,9 +100,10 @@ class ViewCutter:
             self._colors, self._mean = self._colors.to(pictures.device), self._mean.to(pictures.device)
         if not len(rows):
             return out
-        augment_kernel.cut[(len(rows) * side, -(-side * width // SIZE))](
-            pictures, indices, rows, self._colors, self._mean, out, side, size,
-            S=self.side, M=self._mean.shape[-1], STRIDE=blocks.stride, PADDING=blocks.padding,
+        words = pictures if pixel == 3 else pictures.view(torch.int32)
+        augment_kernel.cut[(len(rows) * side, -(-side * blocks.stride**2 // SIZE))](
+            words, indices, rows, self._colors, self._mean, out, side, size,
+            S=self.side, M=self._mean.shape[-1], STRIDE=blocks.stride, PADDING=blocks.padding, PIXEL=pixel, ROW=ROW,
             MEAN=self._mean_kind, BGR=self.preprocessing.order == "BGR", MIX=is_mixed, SIZE=SIZE,
         )  # fmt: skip
         return out

@@ -60,7 +60,7 @@ def _cut_on_gpu(images: Tensor, blocks: Blocks, dtype: torch.dtype) -> Tensor:
     rows, columns, stride = blocks.side(height), blocks.side(width), blocks.stride
     result = torch.empty(count, rows, columns, stride * stride * colours, device=images.device, dtype=dtype)
     size = 1024
-    programs = (count * rows, -(-columns * stride * stride * colours // size))
+    programs = (count * rows, -(-columns * stride * stride // size))
     pointwise.to_blocks[programs](
         images, result, height, width, rows, columns, *images.stride(),
         STRIDE=stride, C=colours, PADDING=blocks.padding, SIZE=size,

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="assignment, import-not-found, import-untyped, misc, no-any-return, no-untyped-def, untyped-decorator"
-# ruff: noqa: N803, N806, E501
+# ruff: noqa: N803, E501
 """GPU code of the small pieces: conv1's layout, what follows a matrix product, the update of the weights."""
 
 import triton
@@ -11,18 +11,22 @@ def to_blocks(
     images, blocks, height, width, rows, columns, image_stride, channel_stride, row_stride, column_stride,
     STRIDE: tl.constexpr, C: tl.constexpr, PADDING: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
-    """One row of blocks of one image a program of axis 0; a block's channels are (y, x, colour), colour fastest."""
+    """One row of blocks of one image a program of axis 0, a pixel a thread.
+
+    A block's channels are (y, x, colour), colour fastest.
+    """
     image, row = tl.program_id(0) // rows, tl.program_id(0) % rows
     index = tl.program_id(1) * SIZE + tl.arange(0, SIZE)
-    PER: tl.constexpr = STRIDE * STRIDE * C
-    column, channel = index // PER, index % PER
-    y = row * STRIDE + channel // (STRIDE * C) - PADDING
-    x = column * STRIDE + channel // C % STRIDE - PADDING
-    inside = (column < columns) & (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    source = image.to(tl.int64) * image_stride + channel % C * channel_stride + y * row_stride + x * column_stride
-    value = tl.load(images + source, mask=inside, other=0.0)
-    target = tl.program_id(0).to(tl.int64) * columns * PER + index
-    tl.store(blocks + target, value.to(blocks.dtype.element_ty), mask=column < columns)
+    column, place = index // (STRIDE * STRIDE), index % (STRIDE * STRIDE)
+    y = row * STRIDE + place // STRIDE - PADDING
+    x = column * STRIDE + place % STRIDE - PADDING
+    known = column < columns
+    inside = known & (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    source = images + image.to(tl.int64) * image_stride + (y * row_stride + x * column_stride)
+    target = blocks + tl.program_id(0).to(tl.int64) * columns * (STRIDE * STRIDE * C) + index * C
+    for colour in tl.static_range(C):
+        value = tl.load(source + colour * channel_stride, mask=inside, other=0.0)
+        tl.store(target + colour, value.to(blocks.dtype.element_ty), mask=known)
 
 
 @triton.jit(do_not_specialize=["count"])

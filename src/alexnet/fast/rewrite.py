@@ -52,6 +52,7 @@ class FastNet(nn.Module):
         self.net, self.stages, self.dtype = net, stages, dtype
         self.lineage = net.lineage
         self._copies: dict[str, tuple[int, Tensor]] = {}
+        self._prepared: tuple[tuple[object, ...], dict[str, Tensor]] = ((), {})
         self.train(net.training)
 
     @property
@@ -78,10 +79,20 @@ class FastNet(nn.Module):
 
     def _weights(self) -> dict[str, Tensor]:
         """The parameters, matrices in low precision; differentiable where gradients are wanted."""
-        return {
+        weights = {
             name: parameter if parameter.ndim == 1 else self._copy(name, parameter)
             for name, parameter in self.net.named_parameters()
         }
+        return weights if torch.is_grad_enabled() else weights | self._ready(weights)
+
+    def _ready(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the stages make of these weights, made anew when one of them has changed."""
+        state = tuple((parameter._version, parameter.device) for parameter in self.net.parameters())
+        if state != self._prepared[0]:
+            with torch.inference_mode(False), torch.no_grad():
+                made = {name: each for stage in self.stages for name, each in stage.prepared(weights).items()}
+            self._prepared = (state, made)
+        return self._prepared[1]
 
     def _copy(self, name: str, parameter: Tensor) -> Tensor:
         if torch.is_grad_enabled() and parameter.requires_grad:

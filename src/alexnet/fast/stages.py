@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from alexnet.fast.conv1 import Blocks, block_weight, cut_blocks
 from alexnet.fast.linear import dropped, rectified
 from alexnet.fast.lrn_pool import Maps, Tail, fused
+from alexnet.fast.matvec import few, suits
 from alexnet.fast.towers import convolve, convolve_and_rectify, join
-from alexnet.lineages import Lineage, trace
+from alexnet.lineages import Lineage, Row, trace
 from alexnet.lineages.spec import Activation, Conv, Dropout, Layer, Linear, Norm, Pool
 
 Weights = Mapping[str, Tensor]
@@ -28,24 +29,35 @@ class Stage(Protocol):
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps: ...
 
+    def prepared(self, weights: Weights) -> Weights:
+        """What the stage makes of its weights before it uses them: to be kept where they stay as they are."""
+        return {}
+
 
 @dataclass(frozen=True)
-class BlockConvolution:
+class BlockConvolution(Stage):
     """A strided convolution of pictures, or of the blocks that they were cut into before."""
 
     name: str
     blocks: Blocks
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
-        weight = block_weight(weights[f"{self.name}.weight"], self.blocks)
+        weight = self._weight(weights)
         (images,) = maps
         if images.shape[1] != weight.shape[1]:
             images = cut_blocks(images, self.blocks, weight.dtype)
         return convolve((images,), weight, 1, 0, 1)
 
+    def prepared(self, weights: Weights) -> Weights:
+        return {f"{self.name}.blocks": self._weight(weights).contiguous(memory_format=torch.channels_last)}
+
+    def _weight(self, weights: Weights) -> Tensor:
+        kept = weights.get(f"{self.name}.blocks")
+        return block_weight(weights[f"{self.name}.weight"], self.blocks) if kept is None else kept
+
 
 @dataclass(frozen=True)
-class Convolution:
+class Convolution(Stage):
     name: str
     stride: int
     padding: int
@@ -59,7 +71,7 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class ActiveConvolution:
+class ActiveConvolution(Stage):
     """A convolution with bias and ReLU and nothing behind them; without gradients, one call of cuDNN per tensor."""
 
     convolution: Convolution
@@ -70,13 +82,18 @@ class ActiveConvolution:
         weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
         if torch.is_grad_enabled() or not weight.is_cuda or weight.dtype == torch.float32:
             return fused(self.tail, self.convolution(maps, weights, seed), bias.float())
+        shift = weights.get(f"{name}.shift", bias)
         return convolve_and_rectify(
-            maps, weight, bias, self.convolution.padding, self.convolution.groups, self.tail.towers
+            maps, weight, shift, self.convolution.padding, self.convolution.groups, self.tail.towers
         )
+
+    def prepared(self, weights: Weights) -> Weights:
+        name = self.convolution.name
+        return {f"{name}.shift": weights[f"{name}.bias"].to(weights[f"{name}.weight"].dtype)}
 
 
 @dataclass(frozen=True)
-class FusedTail:
+class FusedTail(Stage):
     """What follows convolution `name`; without a name, what has no bias."""
 
     name: str
@@ -87,22 +104,46 @@ class FusedTail:
 
 
 @dataclass(frozen=True)
-class FullyConnected:
+class FullyConnected(Stage):
+    """A matrix product with bias and what follows it.
+
+    Attributes:
+        in_shape: of the map that comes in; one number where features do.
+    """
+
     name: str
     is_active: bool
     p: float
     salt: int
+    in_shape: tuple[int, ...]
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
-        features = join(maps).flatten(1)  # (B, F), channels slowest, as the table means it
-        weight, bias = weights[f"{self.name}.weight"], weights[f"{self.name}.bias"]
+        features, weight = self._product(maps, weights)
+        bias = weights[f"{self.name}.bias"]
+        drop = seed if self.p and self.is_active else None
+        if suits(features, drop):
+            return (few(features, weight, bias, self.is_active),)
         if not self.is_active:
             return (F.linear(features, weight, bias.to(weight.dtype)),)
-        return (rectified(F.linear(features, weight), bias.float(), self.p, seed if self.p else None, self.salt),)
+        return (rectified(F.linear(features, weight), bias.float(), self.p, drop, self.salt),)
+
+    def prepared(self, weights: Weights) -> Weights:
+        if len(self.in_shape) == 1:
+            return {}
+        weight = weights[f"{self.name}.weight"]
+        last = weight.view(-1, *self.in_shape).permute(0, 2, 3, 1)
+        return {f"{self.name}.last": last.reshape(weight.shape)}
+
+    def _product(self, maps: Maps, weights: Weights) -> tuple[Tensor, Tensor]:
+        """Features (B, F) and the weight for their order: channels slowest, as the table means it, or as maps lie."""
+        weight, features = weights.get(f"{self.name}.last"), join(maps)
+        if weight is None or features.ndim == 2:
+            return features.flatten(1), weights[f"{self.name}.weight"]
+        return features.permute(0, 2, 3, 1).flatten(1), weight
 
 
 @dataclass(frozen=True)
-class Drop:
+class Drop(Stage):
     p: float
     salt: int
 
@@ -111,7 +152,7 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class Plain:
+class Plain(Stage):
     """A layer without weights, as the plain network has it."""
 
     layer: nn.Module
@@ -126,8 +167,7 @@ def plan(lineage: Lineage, layers: nn.Sequential) -> tuple[Stage, ...] | None:
     is_known = all(isinstance(row.layer, Conv | Linear) or not row.weights for row in rows)
     if lineage.activation != "relu" or not is_known:
         return None
-    channels = {row.layer.name: row.out_shape[0] for row in rows}
-    stages = tuple(_stages(deque(lineage.layers), channels, layers))
+    stages = tuple(_stages(deque(lineage.layers), {row.layer.name: row for row in rows}, layers))
     return stages if all(map(_is_supported, stages)) else None
 
 
@@ -138,7 +178,7 @@ def _is_supported(stage: Stage) -> bool:
     return not isinstance(convolution, Convolution) or (convolution.groups <= 2 and not convolution.is_rounded_up)
 
 
-def _stages(rows: deque[Layer], channels: Mapping[str, int], layers: nn.Sequential) -> Iterator[Stage]:
+def _stages(rows: deque[Layer], traced: Mapping[str, Row], layers: nn.Sequential) -> Iterator[Stage]:
     """Take the rows from the left, as many at a time as one stage does."""
     count = len(rows)
     while rows:
@@ -147,18 +187,19 @@ def _stages(rows: deque[Layer], channels: Mapping[str, int], layers: nn.Sequenti
             case Conv():
                 rows.popleft()
                 convolution = _convolution(row, is_first=salt == 0)
-                tail = _tail(rows, channels[row.name], "first" if row.active else "none")
+                tail = _tail(rows, traced[row.name].out_shape[0], "first" if row.active else "none")
                 if isinstance(convolution, Convolution) and convolution.stride == 1 and tail.is_bare:
                     yield ActiveConvolution(convolution, tail)
                 else:
                     yield convolution
                     yield FusedTail(row.name, tail)
             case Norm() | Pool(kind="max"):
-                yield FusedTail("", _tail(rows, channels[row.name], "none"))
+                yield FusedTail("", _tail(rows, traced[row.name].out_shape[0], "none"))
             case Linear():
                 rows.popleft()
                 drop = rows.popleft() if row.active and rows and isinstance(rows[0], Dropout) else None
-                yield FullyConnected(row.name, row.active, drop.p if isinstance(drop, Dropout) else 0.0, salt)
+                p, in_shape = drop.p if isinstance(drop, Dropout) else 0.0, traced[row.name].in_shape
+                yield FullyConnected(row.name, row.active, p, salt, in_shape)
             case Dropout():
                 yield Drop(row.p, salt)
                 rows.popleft()

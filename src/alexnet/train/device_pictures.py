@@ -19,6 +19,7 @@ from alexnet.parallel.team import ALONE, Team
 
 RESIDENT_SHARE = 0.6  # of the free memory of the GPU: a step of 1024 pictures needs 12 GB beside them
 Part = tuple[int, int]
+WORD = 4  # bytes of a pixel that stays on the GPU
 DEPTH = 3  # batches on their way to the GPU
 
 
@@ -27,7 +28,7 @@ class Picked:
     """Pictures that follow each other in an epoch's order, less those that could not be read.
 
     Attributes:
-        pictures: (M, S, S, 3) uint8 RGB on the GPU, of which a batch shows some.
+        pictures: (M, S, S, 3 or 4) uint8 RGB on the GPU, of which a batch shows some.
         rows: (B,) which of them.
         labels: (B,) int64, on the CPU.
         positions: (B,) place of each in the epoch's order.
@@ -78,13 +79,13 @@ def device_pictures(
         progress: called with (pictures read, pictures in all) while they are brought there.
     """
     free, _ = torch.cuda.mem_get_info(device)
-    if len(pictures) * pictures.side**2 * 3 <= RESIDENT_SHARE * free:
+    if len(pictures) * pictures.side**2 * WORD <= RESIDENT_SHARE * free:
         return Resident(pictures, device, workers, skips, progress, part)
     return Streamed(pictures, device, workers, skips, part, team)
 
 
 class Resident:
-    """All pictures on the GPU, read once."""
+    """All pictures on the GPU, read once; four bytes a pixel, since that many are read in one go."""
 
     def __init__(
         self,
@@ -97,13 +98,13 @@ class Resident:
     ) -> None:
         count, side, self.part = len(pictures), pictures.side, part
         self.labels = pictures.labels.astype(np.int64)
-        self.pixels = torch.empty(count, side, side, 3, dtype=torch.uint8, device=device)
+        self.pixels = torch.zeros(count, side, side, WORD, dtype=torch.uint8, device=device)
         self.is_readable = np.zeros(count, bool)
         size = max(1, 2**25 // (side**2 * 3))
         with closing(batches(pictures, np.arange(count), size, workers=workers, skips=skips)) as stream:
             for batch in stream:
                 at = torch.from_numpy(batch.indices).to(device)
-                self.pixels[at] = batch.images.permute(0, 2, 3, 1).to(device)
+                self.pixels[at, ..., :3] = batch.images.permute(0, 2, 3, 1).to(device)
                 self.is_readable[batch.indices] = True
                 progress(min(batch.start + size, count), count)
 

@@ -13,7 +13,7 @@ from alexnet.weights.durable import sha256
 from alexnet.weights.foreign import read_raw
 from alexnet.weights.formats.safetensors import MEAN_IMAGE
 from alexnet.weights.identity import FILE, as_json
-from alexnet.weights.load import locate, registered_lineage
+from alexnet.weights.load import locate
 from alexnet.weights.means import MeanSource
 from alexnet.weights.opened import Opened, open_weights
 from alexnet.weights.raw import Fact, Raw
@@ -102,10 +102,10 @@ def about(
         UsageError: nothing is called so.
         WeightsError: it is no file of weights, is damaged, or is no AlexNet that we know.
     """
-    path, lineage = locate(source), lineage or registered_lineage(source)
+    path = locate(source)
     question = ""
     try:
-        opened = open_weights(path, lineage, mean=mean, external=external)
+        opened = open_weights(source, lineage, mean=mean, external=external)
         facts, layers = dict(opened.facts), tuple(_layers(opened))
         kind = opened.raw.format if opened.raw else opened.kind
     except UsageError as error:

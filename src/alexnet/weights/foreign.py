@@ -35,7 +35,12 @@ class Foreign(NamedTuple):
 
 
 def read_foreign(
-    path: Path, lineage: str | None = None, *, mean: MeanSource | None = None, external: Path | None = None
+    path: Path,
+    lineage: str | None = None,
+    *,
+    mean: MeanSource | None = None,
+    external: Path | None = None,
+    known_as: str | None = None,
 ) -> Foreign:
     """Read a file of weights that is not of our own making.
 
@@ -43,6 +48,7 @@ def read_foreign(
         lineage: what the user says it is; needed where the file cannot tell, checked where it can.
         mean: what is subtracted, see `read_mean`; wins over what the file says.
         external: folder where an ONNX file may keep its weights.
+        known_as: lineage of the published file that it is called by; taken where nothing else tells.
 
     Raises:
         UnreadableWeights: it is no file of weights, or a damaged one.
@@ -50,7 +56,7 @@ def read_foreign(
         UsageError: it cannot tell which AlexNet it is, and nobody said.
     """
     raw = read_raw(path, external)
-    identity = identify(raw, lineage, None if mean is None else read_mean(mean))
+    identity = identify(raw, lineage, None if mean is None else read_mean(mean), known_as)
     tensors = arrange(raw, identity.lineage)
     validate(tensors, identity.lineage, identity.labels, path)
     provenance = dict(raw.provenance) or {"source": path.name, "format": raw.format, "facts": identity.to_dict()}

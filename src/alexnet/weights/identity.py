@@ -23,8 +23,8 @@ from alexnet.weights.structure import (
     sized_or_same,
 )
 
-FILE, TABLE, CHECKSUM, ASKED, SHAPES = (
-    "the file", "the lineage's table", "the checksum", "as asked", "the shapes of the weights",
+FILE, TABLE, CHECKSUM, ASKED, SHAPES, REGISTRY = (
+    "the file", "the lineage's table", "the checksum", "as asked", "the shapes of the weights", "its registered name",
 )  # fmt: skip
 # Means of Caffe's ImageNet mean image, RGB; spec: B 104.00699, G 116.66877, R 122.67891.
 IMAGENET_MEAN = (122.67891, 116.66877, 104.00699)
@@ -49,19 +49,20 @@ class Identity:
         return {name: {"value": as_json(fact.value), "source": fact.source} for name, fact in self.facts.items()}
 
 
-def identify(raw: Raw, lineage: str | None = None, mean: Fact | None = None) -> Identity:
+def identify(raw: Raw, lineage: str | None = None, mean: Fact | None = None, known_as: str | None = None) -> Identity:
     """Decide what a file is.
 
     Args:
         lineage: what the user says that it is; needed where the file cannot tell, checked where it can.
         mean: what the user says is subtracted: a triple or an image (S, S, 3), RGB, 0-255.
+        known_as: lineage of the published file that it is called by; taken where nothing else tells.
 
     Raises:
         UsageError: the file cannot tell which of several lineages it is, and nobody said.
         ShapeMismatch: it is none that we know, or not the one that was asked for; names the difference.
         UnreadableWeights: what it says of its input makes no sense.
     """
-    chosen = _lineage(raw, lineage)
+    chosen = _lineage(raw, lineage, known_as)
     table: Lineage = chosen.value
     facts = _defaults(table) | dict(raw.facts)
     if facts["range"].source != FILE and facts["range"].value != table.input.range:
@@ -83,8 +84,8 @@ def identify(raw: Raw, lineage: str | None = None, mean: Fact | None = None) -> 
     return Identity(table, preprocessing, tuple(labels.value), {**facts, **shown})
 
 
-def _lineage(raw: Raw, asked: str | None) -> Fact:
-    """The lineage: as the file's own network says, else by checksum, else by shapes, else as asked for."""
+def _lineage(raw: Raw, asked: str | None, known_as: str | None) -> Fact:
+    """The lineage: as the file's own network says, else by shapes or checksum, else as asked for or known."""
     if not raw.layers:
         raise ShapeMismatch(f"{raw.path} holds no layers with weights. Expected a trained AlexNet.")
     wanted = None if asked is None else find(asked)
@@ -107,6 +108,9 @@ def _lineage(raw: Raw, asked: str | None) -> Fact:
     if file is not None and file.lineage:
         return _agreed(sized_or_same(find(file.lineage), raw.layers), f"{CHECKSUM} of {file.file}", raw, wanted)
     if wanted is None:
+        named = [lineage for lineage in candidates if lineage.name == known_as]
+        if named:
+            return Fact(named[0], REGISTRY)
         raise _ambiguous(raw, usual or candidates)
     if wanted.name not in {lineage.name for lineage in candidates}:
         raise _unlike(raw, wanted, misfit(raw.layers, sized_or_same(wanted, raw.layers)))

@@ -1,5 +1,6 @@
 """From what a user names (a network that is packaged or known, a file, a folder, a run) to `Weights`."""
 
+import json
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from alexnet.weights.formats.safetensors import read_safetensors
 from alexnet.weights.hub import HUB, find_on_hub
 from alexnet.weights.means import MeanSource
 from alexnet.weights.recognize import recognize
-from alexnet.weights.registry import FILES, not_here
-from alexnet.weights.save import MODEL
+from alexnet.weights.registry import FILES, Checksum, KnownFile, digest_of, not_here
+from alexnet.weights.save import CONFIG, MODEL
 from alexnet.weights.weights import Weights
 
 DEFAULT_WEIGHTS = "tiny200"  # name of the packaged network that is loaded when none is named
@@ -45,7 +46,7 @@ def load(
     """
     file = locate(source, notice)
     if recognize(file) != "safetensors" or not is_ours(file):
-        return read_foreign(file, lineage or registered_lineage(source), mean=mean).weights
+        return read_foreign(file, lineage, mean=mean, known_as=registered_lineage(source)).weights
     if mean is not None:
         raise UsageError(f"{file} says itself what is subtracted: leave the mean out.")
     weights = read_safetensors(file)
@@ -114,6 +115,31 @@ def _called(name: str, notice: Notice) -> Path:
 def packaged() -> list[str]:
     """Names of the networks that come with the package."""
     return sorted(model.parent.name for model in ASSETS.glob(f"*/{MODEL}"))
+
+
+def packaged_file(name: str) -> KnownFile:
+    """A packaged network as `weights list` shows it, from the description beside it."""
+    model = ASSETS / name / MODEL
+    about = json.loads((model.parent / CONFIG).read_text(encoding="utf-8"))
+    errors = [about["provenance"].get(f"ten_view_{kind}_error") for kind in ("top1", "top5")]
+    return KnownFile(
+        name=name,
+        file=MODEL,
+        format="safetensors",
+        lineage=about["lineage"],
+        url="",
+        page="",
+        checksum=Checksum("sha256", digest_of(model, "sha256")),
+        size_bytes=model.stat().st_size,
+        licence="MIT, as the package",
+        input="{order} 0..{range}, {size} of {resize}".format(**about["preprocessing"]),
+        classes=about["num_classes"],
+        trained_on=str(about["provenance"].get("data", "unknown")).partition(":")[0],
+        note="comes with the package"
+        + (", and is the default" if name == DEFAULT_WEIGHTS else "")
+        + ("; error with ten views {:.1%} / {:.1%}".format(*errors) if all(errors) else ""),
+        kind="packaged",
+    )
 
 
 def _in_folder(folder: Path, notice: Notice) -> Path:

@@ -56,7 +56,8 @@ def open_weights(
             raise UsageError(f"{path} says itself what is subtracted: leave --mean out.")
         weights = load(path, lineage)
         return Opened(path, kind, weights, own_facts(weights), None)
-    found = read_foreign(path, lineage or registered_lineage(source), mean=mean, external=external)
+    known_as = registered_lineage(source)
+    found = read_foreign(path, lineage, mean=mean, external=external, known_as=known_as)
     facts = dict(found.identity.facts) | (history(found.weights) if found.raw.provenance else {})
     return Opened(path, kind, found.weights, facts, found.raw, external)
 

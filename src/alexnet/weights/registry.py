@@ -13,7 +13,7 @@ from typing import Any, Literal
 from alexnet.errors import UsageError
 from alexnet.lineages import find, totals, trace, vary
 
-Kind = Literal["weights", "mean", "names and mean"]
+Kind = Literal["weights", "mean", "names and mean", "packaged"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class KnownFile:
         classes: outputs of the network; 0 for a mean image.
         trained_on: what these are.
         note: what else to know before using it.
-        kind: weights, or what goes with them: a mean image, or an archive with that and the names of the classes.
+        kind: weights; what goes with them: a mean image, or an archive with that and the names of the classes; or a
+            network that comes with the package.
     """
 
     name: str
@@ -79,7 +80,7 @@ class KnownFile:
     @property
     def params(self) -> int | None:
         """Parameters of the network, counted from its lineage; None for a mean image."""
-        if self.kind != "weights" or not self.lineage:
+        if not self.lineage:
             return None
         table = find(self.lineage)
         sized = table if table.num_classes == self.classes else vary(table, num_classes=self.classes)

@@ -238,6 +238,14 @@ def test_another_geometry_is_named(part: Part, says: str, tmp_path: Path) -> Non
         read(binary(parts, arrays_of(lively()), "V2"), tmp_path)
 
 
+@pytest.mark.parametrize("generation", ["V1", "V2"])
+def test_a_relu_that_leaks_is_another_network(generation: Generation, tmp_path: Path) -> None:
+    parts = alexnet(WIDTHS, CLASSES, pool_first=False)
+    leaky = [Part("relu1", "ReLU", {"negative_slope": 0.1}) if part.name == "relu1" else part for part in parts]
+    with pytest.raises(ShapeMismatch, match=r"'relu1' is a ReLU that leaks by 0\.1"):
+        read(binary(leaky, arrays_of(lively()), generation), tmp_path)
+
+
 def test_the_deploy_file_is_what_caffes_users_write(tmp_path: Path) -> None:
     write_weights(weights_of(lively()), tmp_path / "net.caffemodel")
     lines = (tmp_path / "net.prototxt").read_text().splitlines()

@@ -213,3 +213,14 @@ def test_foreign_is_a_pair(tmp_path: Path) -> None:
     assert isinstance(found, Foreign)
     assert found.weights.provenance["format"] == "mat"
     assert found.weights.provenance["facts"]["mean_image"] == {"value": "an image of 80x80", "source": "the file"}
+
+
+def test_a_relu_that_leaks_is_another_network(tmp_path: Path) -> None:
+    net = matconvnet(arrays_of(lively()))
+    for leak in (0.0, 0.1):
+        net["layers"][0, 1]["leak"] = np.array([[leak]])
+        if leak:
+            with pytest.raises(ShapeMismatch, match="'relu1' is a ReLU that leaks"):
+                read_foreign(written(tmp_path, net))
+        else:
+            assert read_foreign(written(tmp_path, net)).weights.lineage.name == "narrow-bvlc"

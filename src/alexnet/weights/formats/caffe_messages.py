@@ -44,6 +44,7 @@ POOLING: Schema = {
     4: Field("pad", "int"),
     13: Field("round_mode", "int"),
 }
+RELU: Schema = {1: Field("negative_slope", "float")}
 
 LAYER: Schema = {
     1: Field("name", "text"),
@@ -53,6 +54,7 @@ LAYER: Schema = {
     117: Field("inner_product_param", INNER_PRODUCT),
     118: Field("lrn_param", LRN),
     121: Field("pooling_param", POOLING),
+    123: Field("relu_param", RELU),
 }
 V0_LAYER: Schema = {
     1: Field("name", "text"),
@@ -79,6 +81,7 @@ V1_LAYER: Schema = {
     17: Field("inner_product_param", INNER_PRODUCT),
     18: Field("lrn_param", LRN),
     19: Field("pooling_param", POOLING),
+    30: Field("relu_param", RELU),
 }
 NET: Schema = {
     1: Field("name", "text"),

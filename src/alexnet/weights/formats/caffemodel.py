@@ -199,6 +199,8 @@ def _row(layer: CaffeLayer) -> Layer | None:
             return Pool(layer.name, params.get("kernel_size", 0), params.get("stride", 1), kind)
         case "Dropout":
             return Dropout(layer.name)
+        case "ReLU" if params.get("negative_slope", 0):
+            raise NotAlexNet(f"{layer.name[:80]!r} is a ReLU that leaks by {params['negative_slope']:g}")
         case _ if layer.type in ACTIVATIONS:
             return Activation(layer.name)
         case _:

@@ -136,6 +136,9 @@ def _row(layer: dict[str, Any], channels: int, side: int) -> Layer:
             size, k, alpha, beta = _param(layer)
             return Norm(name, int(size), k, alpha * size, beta)  # ours is divided by the size
         case "relu":
+            leak = layer.get("leak")
+            if isinstance(leak, np.ndarray) and leak.any():
+                raise NotAlexNet(f"{name[:80]!r} is a ReLU that leaks")
             return Activation(name)
         case "dropout":
             return Dropout(name)

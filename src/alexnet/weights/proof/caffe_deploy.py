@@ -36,7 +36,7 @@ def deploy_text(path: Path, size: int) -> str:
 def _param(layer: CaffeLayer) -> str:
     if layer.type not in PARAMS:
         return ""
-    fields = " ".join(_field(key, value) for key, value in layer.params.items() if not isinstance(value, str))
+    fields = " ".join(_field(key, value) for key, value in layer.params.items() if key not in ("name", "type", "blobs"))
     return f"{PARAMS[layer.type]} {{ {fields} }} "
 
 

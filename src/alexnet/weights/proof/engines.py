@@ -53,7 +53,10 @@ def ask(opened: Opened, images: np.ndarray, engine: str | None = None) -> Witnes
         raise MissingExtra(chosen, entry.extra)
     program, found = entry.found(opened, images)
     try:
-        return Witness(program, named([(INPUT, in_rgb(images, feed_of(opened).order)), *found], opened.weights.lineage))
+        with np.errstate(all="ignore"):  # what becomes infinite is found to differ
+            return Witness(
+                program, named([(INPUT, in_rgb(images, feed_of(opened).order)), *found], opened.weights.lineage)
+            )
     except Exception as error:  # a stranger's engine raises its own kinds
         if isinstance(error, AssertionError | MemoryError):
             raise
@@ -144,7 +147,9 @@ def _onnxruntime(opened: Opened, images: np.ndarray) -> tuple[str, Found]:
         options.log_severity_level = 3
         content = model.SerializeToString()
         del model, nodes  # a quarter of a gigabyte
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )  # falling back would be announced on stdout
         arrays = session.run(outputs, {source: images[None].astype(np.float32)})
         for (kind, _), array in zip(wanted, arrays, strict=True):
             yield kind, array[0]

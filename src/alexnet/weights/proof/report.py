@@ -51,7 +51,7 @@ def document(found: Verification) -> dict[str, Any]:
 
 
 def _finite(error: float) -> float | None:
-    """An error as JSON can hold it: None is another shape."""
+    """An error as JSON can hold it: None where stages cannot be compared."""
     return error if error != float("inf") else None
 
 
@@ -65,7 +65,7 @@ def verdict(comparison: Comparison) -> str:
 
 def spoken(error: float) -> str:
     """An error for people."""
-    return "another shape" if error == float("inf") else f"{error:.1e}"
+    return "not comparable" if error == float("inf") else f"{error:.1e}"
 
 
 def control_rows(found: Verification) -> Iterator[tuple[str, str, str, str]]:

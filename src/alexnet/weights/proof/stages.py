@@ -103,7 +103,7 @@ class Witness(NamedTuple):
     is_sample: bool = False
 
     def errors(self, ours: Stages) -> dict[str, float]:
-        """The largest difference in each stage over its largest value; infinite where ours has none of that size."""
+        """The largest difference in each stage over its largest value; infinite where they cannot be compared."""
         return {name: self._error(ours.get(name), array) for name, array in self.stages.items()}
 
     def _error(self, ours: np.ndarray | None, theirs: np.ndarray) -> float:
@@ -113,9 +113,11 @@ class Witness(NamedTuple):
         if ours.size != theirs.size:
             return float("inf")
         theirs = theirs.reshape(-1).astype(np.float64)
-        difference = float(np.abs(ours.reshape(-1).astype(np.float64) - theirs).max())
-        scale = float(np.abs(theirs).max())
-        return difference / scale if scale else difference
+        with np.errstate(all="ignore"):
+            difference = float(np.abs(ours.reshape(-1).astype(np.float64) - theirs).max())
+            scale = float(np.abs(theirs).max())
+            error = difference / scale if scale else difference
+        return error if np.isfinite(error) else float("inf")  # not a number is no agreement
 
 
 def sampled(array: np.ndarray) -> np.ndarray:
