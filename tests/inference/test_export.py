@@ -80,6 +80,7 @@ def test_a_graph_that_takes_pictures_resizes_as_pillow_does(
     "preprocessing",
     [
         {"order": "BGR", "fit": "warp"},
+        {"detail": 200, "fit": "warp"},
         {"range": 1, "std": (0.229, 0.224, 0.225)},
         {"detail": 31},
         {"mean_image": np.random.default_rng(0).uniform(90, 150, (90, 90, 3)).astype(np.float32)},

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from alexnet.cli.figure import Figure, finish
-from alexnet.cli.options import Classes, Device, Images, Json, LineageName, Weights, flag
+from alexnet.cli.options import Classes, Device, Images, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.settings import command
 
 
@@ -15,6 +15,7 @@ def guesses(
     weights: Weights = None,
     lineage: LineageName = None,
     classes: Classes = None,
+    mean: Mean = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -25,7 +26,7 @@ def guesses(
     from alexnet.inference import load
     from alexnet.inference.explain_pictures import explain_guesses
 
-    explanation = explain_guesses(load(weights, device, lineage, classes), images, top)
+    explanation = explain_guesses(load(weights, device, lineage, classes, mean=mean), images, top)
     finish(explanation, output or Path("guesses.png"), None, json)
 
 

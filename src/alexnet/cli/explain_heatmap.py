@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from alexnet.cli.figure import Figure, OneImage, Target, finish
-from alexnet.cli.options import Classes, Device, Json, LineageName, Weights, flag
+from alexnet.cli.options import Classes, Device, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.settings import command
 
 
@@ -17,6 +17,7 @@ def heatmap(
     weights: Weights = None,
     lineage: LineageName = None,
     classes: Classes = None,
+    mean: Mean = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -24,7 +25,7 @@ def heatmap(
     from alexnet.inference import load
     from alexnet.inference.explain_pictures import explain_heatmap
 
-    explanation = explain_heatmap(load(weights, device, lineage, classes), image, target, layer)
+    explanation = explain_heatmap(load(weights, device, lineage, classes, mean=mean), image, target, layer)
     facts = explanation.facts
     finish(explanation, output, image, json, f"{facts['target']['label']}, by {facts['layer']}")
 

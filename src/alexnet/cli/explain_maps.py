@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from alexnet.cli.figure import Figure, OneImage, finish
-from alexnet.cli.options import Device, Json, LineageName, Weights, flag
+from alexnet.cli.options import Device, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.settings import command
 
 
@@ -16,6 +16,7 @@ def maps(
     output: Figure = None,
     weights: Weights = None,
     lineage: LineageName = None,
+    mean: Mean = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -23,7 +24,7 @@ def maps(
     from alexnet.inference import load
     from alexnet.inference.explain_layers import explain_maps
 
-    explanation = explain_maps(load(weights, device, lineage), image, layer, count)
+    explanation = explain_maps(load(weights, device, lineage, mean=mean), image, layer, count)
     facts = explanation.facts
     shape = " x ".join(str(size) for size in facts["shape"])
     finish(explanation, output, image, json, f"{facts['layer']}: {shape}, {facts['zeros']:.1%} are 0")

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from alexnet.cli.figure import Figure, OneImage, Target, finish
-from alexnet.cli.options import Classes, Device, Json, LineageName, Weights, flag
+from alexnet.cli.options import Classes, Device, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.screen import Screen
 from alexnet.cli.settings import command
 
@@ -21,6 +21,7 @@ def occlusion(
     weights: Weights = None,
     lineage: LineageName = None,
     classes: Classes = None,
+    mean: Mean = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -28,7 +29,7 @@ def occlusion(
     from alexnet.inference import load
     from alexnet.inference.explain_pictures import explain_occlusion
 
-    classifier = load(weights, device, lineage, classes)
+    classifier = load(weights, device, lineage, classes, mean=mean)
     with Screen(unit="patches") as screen:
         progress = screen.meter("covering the picture")
         explanation = explain_occlusion(classifier, image, target, patch, stride, progress)

@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from alexnet.cli.options import Classes, Json, LineageName, Weights, flag
+from alexnet.cli.options import Classes, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.output import say, show
 from alexnet.cli.settings import command
 
@@ -30,6 +30,7 @@ def export(
     weights: Weights = None,
     lineage: LineageName = None,
     classes: Classes = None,
+    mean: Mean = None,
     format: Annotated[
         Formats | None, flag(help="hf: a folder for the Hugging Face hub.", show_default="by the suffix of PATH")
     ] = None,
@@ -51,9 +52,15 @@ def export(
     from alexnet.inference import load
     from alexnet.inference.export import export as write
 
-    classifier = load(weights, "cpu", lineage, classes)
+    classifier = load(weights, "cpu", lineage, classes, mean=mean)
     done = write(
-        classifier, output, format.value if format else None, input=input.value, int8=int8, check=check or None
+        classifier,
+        output,
+        format.value if format else None,
+        input=input.value,
+        int8=int8,
+        check=check or None,
+        tell=say,
     )
     for line in done.lost:
         say(f"Not in the file: {line}")

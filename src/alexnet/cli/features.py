@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from alexnet.cli.options import BatchSize, Device, Images, Json, LineageName, Weights, flag
+from alexnet.cli.options import BatchSize, Device, Images, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.output import say, show
 from alexnet.cli.screen import Screen
 from alexnet.cli.settings import command
@@ -28,6 +28,7 @@ def features(
     ),
     weights: Weights = None,
     lineage: LineageName = None,
+    mean: Mean = None,
     dtype: Annotated[Numbers, flag(help="How numbers are kept.")] = Numbers.float32,
     batch_size: BatchSize = 64,
     device: Device = "auto",
@@ -40,7 +41,7 @@ def features(
     from alexnet.inference import load
     from alexnet.inference.feature_files import write_features
 
-    classifier = load(weights, device, lineage)
+    classifier = load(weights, device, lineage, mean=mean)
     with Screen() as screen:
         progress = screen.meter("computing features")
         written = write_features(

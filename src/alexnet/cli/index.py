@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from alexnet.cli.options import BatchSize, Device, Images, Json, LineageName, Weights, flag
+from alexnet.cli.options import BatchSize, Device, Images, Json, LineageName, Mean, Weights, flag
 from alexnet.cli.output import say, show
 from alexnet.cli.screen import Screen
 from alexnet.cli.settings import command
@@ -18,6 +18,7 @@ def index(
     layer: Annotated[str, flag(help="Layer whose features are compared.", metavar="NAME")] = "fc7",
     weights: Weights = None,
     lineage: LineageName = None,
+    mean: Mean = None,
     batch_size: BatchSize = 64,
     device: Device = "auto",
     json: Json = False,
@@ -26,7 +27,7 @@ def index(
     from alexnet.inference import load
     from alexnet.inference.index import write_index
 
-    classifier = load(weights, device, lineage)
+    classifier = load(weights, device, lineage, mean=mean)
     with Screen() as screen:
         progress = screen.meter("computing features")
         made = write_index(classifier, images, output, layer, batch_size=batch_size, progress=progress)

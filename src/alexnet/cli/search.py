@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from alexnet.cli.options import Device, Images, Json, LineageName, flag
+from alexnet.cli.options import Device, Images, Json, LineageName, Mean, flag
 from alexnet.cli.output import say, show, table
 from alexnet.cli.screen import Screen
 from alexnet.cli.settings import command
@@ -30,6 +30,7 @@ def search(
         str | None, flag(help="The network that made the index.", metavar="WEIGHTS", show_default="as the index says")
     ] = None,
     lineage: LineageName = None,
+    mean: Mean = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def search(
     from alexnet.inference.search_page import show_matches
 
     opened = open_index(index)
-    classifier = load(weights or opened.about.weights or None, device, lineage)
+    classifier = load(weights or opened.weights, device, lineage, mean=mean)
     with Screen(unit="rows") as screen:
         found = look(classifier, opened, images, top, metric.value, screen.meter("searching"))
     for each in found.skipped:

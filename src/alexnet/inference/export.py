@@ -1,6 +1,6 @@
 """A network for other runtimes: written, run there on real pictures, compared, and only then put in its place."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from alexnet.weights.validate import validate
 
 Format = Literal["onnx", "hf", "script"]
 FORMATS: Mapping[str, Format] = {".onnx": "onnx", ".py": "script", "": "hf"}
+Tell = Callable[[str], None]
 LIMIT = 1e-5  # of the relative error; two orders of the same float32 sums differ by a tenth of it
 INT8_LIMIT = 0.25  # where weights and activations have 8 bits; networks that differ by more give other answers
 
@@ -77,6 +78,7 @@ def export(
     input: GraphInput = "images",
     int8: bool = False,
     check: Source | Iterable[Source] | None = None,
+    tell: Tell | None = None,
 ) -> Export:
     """Write a network for other runtimes and compare what it answers there with what it answers here.
 
@@ -92,6 +94,7 @@ def export(
             size, with resizing, cutting and means in the graph. A script's graph always takes pictures.
         int8: weights and activations in 8 bits, whose ranges come from the pictures of `check`.
         check: pictures to compare on; None is the packaged photos.
+        tell: is told each step, which of a large network take seconds.
 
     Raises:
         UsageError: no such format, or one that cannot do what is asked.
@@ -108,15 +111,20 @@ def export(
         raise UsageError(f"{path}: a script is called .py, and its network lies beside it as .onnx.")
     ours = Classifier.of(_on_cpu(classifier), torch.device("cpu"), classifier.source)
     sample = Sample.of(ours, check)
+    tell = tell or _silence
     with writing(path, WeightsError):
         path.parent.mkdir(parents=True, exist_ok=True)
         if format == "hf":
-            return _to_folder(ours, path, sample)
+            return _to_folder(ours, path, sample, tell)
         if format == "script":
-            done = _to_onnx(ours, path.with_suffix(".onnx"), "picture", int8, sample)
+            done = _to_onnx(ours, path.with_suffix(".onnx"), "picture", int8, sample, tell)
             replace_text(path, script(ours, path))
             return replace(done, path=path, files=(path, *done.files), format="script")
-        return _to_onnx(ours, path, input, int8, sample)
+        return _to_onnx(ours, path, input, int8, sample, tell)
+
+
+def _silence(message: str) -> None:
+    """Tell nobody."""
 
 
 def _on_cpu(classifier: Classifier) -> Weights:
@@ -125,14 +133,19 @@ def _on_cpu(classifier: Classifier) -> Weights:
     return Weights(tensors, classifier.lineage, classifier.labels, classifier.preprocessing, provenance)
 
 
-def _to_onnx(ours: Classifier, path: Path, input: GraphInput, int8: bool, sample: Sample) -> Export:
+def _to_onnx(ours: Classifier, path: Path, input: GraphInput, int8: bool, sample: Sample, tell: Tell) -> Export:
     known = _on_cpu(ours)
     validate(known.tensors, known.lineage, known.labels, path)
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as aside:
         file = Path(aside, "net.onnx")
+        tell(f"Writing {path.name}")
         lost = onnx_writer.write(known, file, from_pictures=input == "picture")
         if int8:
-            file = quantize(file, Path(aside, "int8.onnx"), list(graph_inputs(ours, sample.squares, input)))
+            tell(f"Quantising, with the ranges of {len(sample.squares)} pictures")
+            file = quantize(
+                file, Path(aside, "int8.onnx"), list(graph_inputs(ours, sample.squares, input)), _exact(ours)
+            )
+        tell(f"Comparing with onnxruntime on {len(sample.squares)} pictures")
         logits = onnx_logits(file, graph_inputs(ours, sample.squares, input))
         found = Agreement.of(logits, our_logits(ours, sample.squares))
         _require(found, INT8_LIMIT if int8 else LIMIT, path)
@@ -141,14 +154,22 @@ def _to_onnx(ours: Classifier, path: Path, input: GraphInput, int8: bool, sample
     return Export(path, (path,), "onnx", input, int8, found, resized, tuple(lost))
 
 
+def _exact(ours: Classifier) -> list[str]:
+    """Nodes that keep float32 among 8 bits: the first layer with its activation, and the head."""
+    first = next(iter(ours.model.named_children()))[0]
+    return [first, ours.model.tap(first), ours.lineage.head]
+
+
 def _resized(file: Path, ours: Classifier, sample: Sample) -> Agreement:
     """How the graph's own resizing agrees with Pillow's, in what comes of it."""
     expected = our_logits(ours, sample.squares[: len(sample.whole)])
     return Agreement.of(onnx_logits(file, ({PICTURES: picture[None]} for picture in sample.whole)), expected)
 
 
-def _to_folder(ours: Classifier, path: Path, sample: Sample) -> Export:
+def _to_folder(ours: Classifier, path: Path, sample: Sample, tell: Tell) -> Export:
+    tell(f"Writing {path}")
     weights.save(_on_cpu(ours), path)
+    tell(f"Comparing what is loaded from it on {len(sample.squares)} pictures")
     again = Classifier.of(weights.load(path), torch.device("cpu"))
     found = Agreement.of(our_logits(again, sample.squares), our_logits(ours, sample.squares))
     _require(found, LIMIT, path)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE = COLORS[:2]
-FAINT = "#5b6470"
 DPI = 144
 LETTERS = 26  # of a class name beside a bar
 # For names that DejaVu has no letters for, the first of these that is installed.
@@ -205,7 +204,7 @@ def _bars_with_names_inside(axes: "Axes", top: Sequence[Guess], right: int | Non
     axes.barh(places, [guess.prob for guess in top], color=colors, height=0.8, alpha=0.45)
     for place, guess in enumerate(top):
         axes.text(0.02, place, shorten(guess.label, LETTERS), va="center", fontsize=8, parse_math=False)
-        axes.text(1, place, f"{guess.prob:.0%}", va="center", ha="right", fontsize=8, color=FAINT)
+        axes.text(1, place, f"{guess.prob:.0%}", va="center", ha="right", fontsize=8)
     axes.set(xlim=(0, 1), ylim=(max(5, len(top)) - 0.5, -0.6))
     axes.set_axis_off()
 

@@ -73,6 +73,12 @@ class Index:
     def _every_name(self) -> Iterator[str]:
         return read_names(self.folder / NAMES)
 
+    @property
+    def weights(self) -> str | None:
+        """The network as the user called it; where that was a path, one that leads there from anywhere."""
+        path = Path(self.about.root, self.about.weights)
+        return str(path) if self.about.weights and path.exists() else self.about.weights or None
+
     def path(self, name: str) -> Path:
         """Where a picture of the index lies, or lay."""
         return Path(self.about.root, name)

@@ -13,12 +13,14 @@ from alexnet.errors import MissingExtra
 QUANTIZED = ("Conv", "Gemm", "MaxPool", "Relu")
 
 
-def quantize(path: Path, output: Path, inputs: Sequence[dict[str, np.ndarray]]) -> Path:
+def quantize(path: Path, output: Path, inputs: Sequence[dict[str, np.ndarray]], exact: Sequence[str]) -> Path:
     """Write the graph at `path` with weights and activations in 8 bits to `output`, and return that.
 
     Weights are scaled by output channel; the ranges of activations are those seen on `inputs`.
 
-    They use 7 of the 8 bits, since processors without VNNI add two products in 16 bits and would overflow.
+    The first layer and the head stay float32: a trained bvlc is then 0.04 off at most (of the largest logit) where it
+    was 0.19, for 2 MB and 7 % of the time. Processors older than VNNI (2019) add two products in 16 bits, which can
+    saturate; the export compares on the machine that it runs on.
 
     Raises:
         MissingExtra: onnxruntime is not installed.
@@ -38,7 +40,7 @@ def quantize(path: Path, output: Path, inputs: Sequence[dict[str, np.ndarray]]) 
     with _quiet():
         quantization.quantize_static(
             str(path), str(output), Calibration(), op_types_to_quantize=list(QUANTIZED), per_channel=True,
-            reduce_range=True, quant_format=quantization.QuantFormat.QDQ,
+            nodes_to_exclude=list(exact), quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
     return output

@@ -49,7 +49,8 @@ def _nodes(preprocessing: Preprocessing, output: str) -> Iterator["NodeProto"]:
     yield _node("Shape", ["resized"], "resized_sides", start=2)
     yield _node("Sub", ["resized_sides", "square_sides"], "spare")
     yield _node("Div", ["spare", "two"], "square_offset")
-    yield from _view(preprocessing) if preprocessing.detail is None else _softened_view()
+    is_softened = (preprocessing.detail or preprocessing.resize) < preprocessing.resize
+    yield from _softened_view() if is_softened else _view(preprocessing)
     yield _node("Sub", ["view", "mean"], "centered")
     yield _node("Mul", ["centered", "scale"], "ranged")
     yield _node("Gather", ["ranged", "plane_order"], output, axis=1)
