@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from alexnet.data.loader import share, share_of_batch
+from alexnet.data.ordered import core_count
 from alexnet.errors import UsageError
 from alexnet.parallel.place import Place, here
 from alexnet.parallel.pulse import Pulse
@@ -13,14 +14,17 @@ from parallel.processes import together
 
 
 def test_torchruns_variables_say_who_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    assert here() == Place(0, 1, 0, 0)
+    assert here() == Place(0, 1, 0, 1, 0)
+    every_core = core_count()
     monkeypatch.setenv("RANK", "9")
     monkeypatch.setenv("WORLD_SIZE", "16")
     monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
-    assert here() == Place(9, 16, 1, 2)
+    assert here() == Place(9, 16, 1, 8, 2)
+    assert core_count() == max(1, every_core // 8)
 
 
 def test_every_rank_has_a_gpu_of_its_own() -> None:

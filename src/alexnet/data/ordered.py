@@ -18,8 +18,9 @@ MAX_WORKERS = 16  # unless told otherwise: each holds a decoded picture, a few h
 
 
 def core_count() -> int:
-    """Cores that this process may use, which a container or a batch system can limit."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores for this process: a container or a batch system may limit them, and torchrun's processes share them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:

@@ -103,34 +103,37 @@ class Hybrid(Scheme):
 
     def _through_head(self, features: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> tuple[Tensor, Tensor]:
         """The gradient of this rank's features (B, F), and the summed loss of all; those of units are left there."""
-        shares = [share_of_batch(self._count, rank, self.team.size) for rank in range(self.team.size)]
-        counts = [part.stop - part.start for part in shares]
-        # A picture that could not be read is a row of zeros without a label: then all ranks know who has how many.
-        mine = self._slots - shares[self.team.rank].start if self._slots is not None else torch.arange(len(features))
-        mine = mine.to(features.device)
-        rows = features.new_zeros((counts[self.team.rank], features.shape[1])).index_copy(0, mine, features)
-        marks = labels.new_full((len(rows), *labels.shape[1:]), NO_LABEL).index_copy(0, mine, labels)
-        turns = list(turns_of(self.turns, counts))
+        rank, team = self.team.rank, self.team
+        shares = [share_of_batch(self._count, other, team.size) for other in range(team.size)]
+        rows, marks, mine = self._in_slots(features, labels, shares[rank])
+        turns = list(turns_of(self.turns, [part.stop - part.start for part in shares]))
         under_way = [
-            (gather_rows(rows[turn[self.team.rank]], _lengths(turn), self.team),
-             gather_rows(marks[turn[self.team.rank]], _lengths(turn), self.team))
-            for turn in turns
-        ]  # fmt: skip
-        loss, coming = (
-            torch.zeros((), dtype=torch.promote_types(features.dtype, torch.float32), device=features.device),
-            [],
-        )
+            tuple(gather_rows(each[turn[rank]], _lengths(turn), team) for each in (rows, marks)) for turn in turns
+        ]
+        losses, coming = [], []
         for turn, (others, theirs) in zip(turns, under_way, strict=True):
             self._place(turn, shares)
             inputs = others().requires_grad_()
             with self.arithmetic():
-                part = _loss_of_labelled(loss_of, self.split.head(inputs), theirs())
-            (part / batch_size).backward()  # type: ignore[no-untyped-call]
-            loss += part.detach()
+                loss = _loss_of_labelled(loss_of, self.split.head(inputs), theirs())
+            (loss / batch_size).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
             assert inputs.grad is not None
-            coming.append(sum_rows(inputs.grad, _lengths(turn), self.team))
+            coming.append(sum_rows(inputs.grad, _lengths(turn), team))
         grad = torch.cat([arrived() for arrived in coming])
-        return grad[mine], loss
+        return grad[mine], torch.stack(losses).sum()
+
+    def _in_slots(self, features: Tensor, labels: Tensor, part: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Features and labels, a row for each slot of this rank, and which rows are pictures.
+
+        One that could not be read is a row of zeros without a label: so all ranks know who has how many.
+        """
+        count = part.stop - part.start
+        mine = torch.arange(len(features)) if self._slots is None else self._slots - part.start
+        mine = mine.to(features.device)
+        rows = features.new_zeros((count, features.shape[1])).index_copy(0, mine, features)
+        marks = labels.new_full((count, *labels.shape[1:]), NO_LABEL).index_copy(0, mine, labels)
+        return rows, marks, mine
 
     def _place(self, turn: Sequence[slice], shares: Sequence[slice]) -> None:
         """Give the pictures of a turn the masks of their slots."""

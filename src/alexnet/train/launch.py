@@ -10,6 +10,7 @@ from typing import Any
 from alexnet import __version__
 from alexnet.errors import RunError
 from alexnet.parallel.launch import gathered
+from alexnet.parallel.place import here
 from alexnet.parallel.team import Team
 from alexnet.train.folder import SETTINGS, command_line, merge_settings, open_run, write_environment, write_settings
 from alexnet.train.recipe import Command, Recipe
@@ -62,7 +63,8 @@ def launch(
         folder = Path(output).expanduser() if output is not None else _unused(source, resume)
         with _owned(folder, resume, team):
             merged = merge_settings(folder, source, settings, command)
-            again = f"alexnet {command} {quote(str(data))} -o {quote(str(folder))} --resume"
+            starter = "" if team.is_alone else f"torchrun --nproc-per-node {here().local_size} -m "
+            again = f"{starter}alexnet {command} {quote(str(data))} -o {quote(str(folder))} --resume"
             yield Launch(command, source, folder, merged, wish, again, team)
 
 
