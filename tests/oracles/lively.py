@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alexnet.lineages import Lineage
 from alexnet.model import AlexNet
 
 
-def lively_net(lineage: str, seed: int = 0, **switches: object) -> AlexNet:
+def lively_net(lineage: str | Lineage, seed: int = 0, **switches: object) -> AlexNet:
     """A network in evaluation mode whose pre-norm activations are near 100 for pictures in -128..127."""
     generator = torch.Generator().manual_seed(seed)
     net = AlexNet(lineage, **switches).eval()  # type: ignore[arg-type]

@@ -78,10 +78,13 @@ class CpuNet(nn.Module):
         return chain[:position], chain[position:]
 
     def _pack(self, name: str, layer: Weighted, is_rectified: bool) -> Step:
-        if self.dtype != torch.int8:
-            if isinstance(layer, nn.Conv2d):
-                return PackedConv.of(layer, self.dtype, is_rectified, self._sizes[name])
-            return PackedLinear.of(layer, self.dtype, is_rectified)
+        if self.dtype == torch.int8:
+            return self._pack_integers(name, layer, is_rectified)
+        if isinstance(layer, nn.Conv2d):
+            return PackedConv.of(layer, self.dtype, is_rectified, self._sizes[name])
+        return PackedLinear.of(layer, self.dtype, is_rectified)
+
+    def _pack_integers(self, name: str, layer: Weighted, is_rectified: bool) -> Step:
         reader = fed(self.net, name) if is_rectified else None
         inputs, outputs = self._ranges[name], self._ranges[reader] if reader else None
         if isinstance(layer, nn.Conv2d):
@@ -91,14 +94,14 @@ class CpuNet(nn.Module):
 
 def find_ranges(net: CpuNet, samples: Tensor) -> dict[str, Range]:
     """What each layer with weights reads, from the smallest to the largest activation that `samples` cause."""
-    ranges = {}
-    maps = samples
+    found: dict[str, list[Tensor]] = {}
     with torch.inference_mode():
-        for name, step in net.named_steps():
-            if name in net._sizes:
-                ranges[name] = Range.of(float(maps.min()), float(maps.max()))
-            maps = step(maps)
-    return ranges
+        for maps in torch.split(samples, IMAGES_PER_PART):
+            for name, step in net.named_steps():
+                if isinstance(step, PackedConv | PackedLinear):
+                    found.setdefault(name, []).extend(torch.aminmax(maps))
+                maps = step(maps)  # noqa: PLW2901
+    return {name: Range.of(float(min(ends)), float(max(ends))) for name, ends in found.items()}
 
 
 def _through(chain: Iterable[Step], maps: Tensor) -> Tensor:
