@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from alexnet.lineages.spec import Conv, Layer
 from alexnet.model import AlexNet
 from alexnet.weights import Weights, load
 from alexnet.weights.export import write_weights
+from alexnet.weights.formats.wire import encode, header
 
 MB = 1 << 20
 SLACK = 64 * MB
@@ -40,13 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=FILES, default=list(FILES), metavar="KIND")
     parser.add_argument("--peak", nargs=2, metavar=("FILE", "LINEAGE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
         print(peak(Path(options.peak[0]), options.peak[1]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(name, Path(folder), options.rounds) for name in FILES if name != "mat" or has_scipy()]
+        rows = [measure(name, Path(folder), options.rounds) for name in options.only if name != "mat" or has_scipy()]
     print(json.dumps(rows, indent=2) if options.json else table(rows))
 
 
@@ -137,6 +140,33 @@ def cuda_weights(weights: Weights, row: Layer) -> dict[str, Any]:
     return kept | numbers | {"type": "conv", "filters": len(weight), "padding": [-row.padding]}
 
 
+def write_theano(weights: Weights, path: Path) -> None:
+    """theano_alexnet's archive: a NumPy file per tensor, packed as people pack."""
+    layers = [name.removesuffix(".weight") for name in weights.tensors if name.endswith(".weight")]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for index, layer in enumerate(layers):
+            weight, bias = (weights.tensors[f"{layer}.{kind}"].numpy() for kind in ("weight", "bias"))
+            kept = weight[:, :, ::-1, ::-1].transpose(1, 2, 3, 0) if weight.ndim == 4 else weight.T
+            for kind, array in (("W", kept), ("b", bias)):
+                with archive.open(f"{kind}_{index}_65.npy", "w") as entry:
+                    np.save(entry, np.ascontiguousarray(array))
+
+
+def write_caffe2(weights: Weights, path: Path) -> None:
+    """An `init_net.pb`, each number with a tag of its own."""
+    with path.open("wb") as file:
+        for name, tensor in weights.tensors.items():
+            layer, _, kind = name.partition(".")
+            values = np.empty(tensor.numel(), np.dtype([("tag", "u1"), ("value", "<f4")]))
+            values["tag"], values["value"] = 5 << 3 | 5, tensor.numpy().ravel()
+            shape = encode(1, "shape") + b"".join(encode(6, size) for size in tensor.shape)
+            beginning = encode(1, "values")
+            operator = encode(2, f"{layer}_{kind[0]}") + encode(4, "GivenTensorFill") + encode(5, shape)
+            operator += header(5, len(beginning) + values.nbytes) + beginning
+            file.write(header(2, len(operator) + values.nbytes) + operator)
+            file.write(values.tobytes())
+
+
 FILES: dict[str, tuple[str, str, Write]] = {
     "safetensors": ("net.safetensors", "bvlc", write),
     "caffemodel": ("net.caffemodel", "bvlc", write),
@@ -146,6 +176,8 @@ FILES: dict[str, tuple[str, str, Write]] = {
     "onnx": ("net.onnx", "bvlc", write),
     "mat": ("net.mat", "bvlc", write_mat),
     "cuda-convnet": ("net.pickle", "bvlc", write_cuda_convnet),
+    "caffe2": ("init_net.pb", "bvlc", write_caffe2),
+    "theano": ("net.zip", "theano", write_theano),
 }
 
 

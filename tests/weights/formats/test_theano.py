@@ -1,5 +1,6 @@
 """theano_alexnet: one NumPy file per tensor, in a folder or zipped; written here with numpy alone."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,16 @@ def test_an_archive_that_swells_is_refused(files: Tensors, tmp_path: Path, monke
     path = zipped(tmp_path / "net.zip", files | {"W_2_65.npy": np.zeros(2**19, np.float32)})
     assert path.stat().st_size < 2**20
     with pytest.raises(UnreadableWeights, match="would be larger than any AlexNet's"):
+        read(path)
+
+
+def test_a_size_that_no_stream_can_unpack_to_is_refused(files: Tensors, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "net.zip", files, packed=True)
+    size = len(npy(files["b_7_65.npy"]))
+    content = path.read_bytes()
+    assert content.count(struct.pack("<I", size)) >= 2  # beside the entry, and in the directory
+    path.write_bytes(content.replace(struct.pack("<I", size), struct.pack("<I", 800_000_000)))
+    with pytest.raises(UnreadableWeights, match=r"says that it unpacks to 800,000,000 bytes"):
         read(path)
 
 

@@ -23,6 +23,8 @@ CONVENTION = "theano_alexnet's convention"
 PART = re.compile(r"(?P<kind>[Wb])(?P<tower>[01]?)_(?P<layer>[0-9]{1,2})_(?P<epoch>[0-9]{1,5})\.npy")
 MEAN = "img_mean.npy"
 LARGEST = 2**30  # bytes in all files together
+PIECE = 2**20
+DEFLATE_RATIO = 1100  # no stream of deflate's swells more
 MAX_FILES = 1000
 OURS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
 BEHIND_DROPOUT = (6, 7)
@@ -119,11 +121,16 @@ def _in_archive(path: Path) -> dict[str, np.ndarray]:
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> memoryview:
     """The bytes of an entry, no more than it says to have."""
+    if entry.file_size > DEFLATE_RATIO * entry.compress_size:
+        raise Damaged(f"{entry.filename[:80]!r} says that it unpacks to {entry.file_size:,} bytes")
+    content, at = memoryview(bytearray(entry.file_size)), 0  # filled in place: a read would hold it twice
     with archive.open(entry) as stream:
-        content = stream.read(entry.file_size + 1)
-    if len(content) != entry.file_size:
-        raise Damaged(f"{entry.filename[:80]!r} has another size than it says")
-    return memoryview(content)
+        while at < len(content):
+            count = stream.readinto(content[at : at + PIECE])  # type: ignore[attr-defined]
+            if not count:
+                raise Damaged(f"{entry.filename[:80]!r} is shorter than it says")
+            at += count
+    return content
 
 
 def _array(data: memoryview, name: str) -> np.ndarray:
