@@ -69,6 +69,8 @@ def make_scheme(
     else:
         scheme = DataParallel(net, module, parameters, team, wire=_wire(options, module))
     scheme.is_low_precision = options.is_low_precision
+    if module is not net and scheme.module is not module:
+        reason += "; parts of a network run on torch's kernels, the fused ones want all of it"
     return scheme, reason
 
 
