@@ -3,6 +3,7 @@
 What changes from step to step (pictures, labels, rate, seed) lies in buffers that a replay reads.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
@@ -10,11 +11,14 @@ from typing import Protocol, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from alexnet.fast.optimizer import Update, share_left
 from alexnet.fast.rewrite import FastNet
 
 WARM_UPS = 3
+OWN_THREAD = "thread_local"  # others look after the processes' connections, which is none of a capture's business
+log = logging.getLogger("alexnet")
 T = TypeVar("T")
 
 
@@ -31,6 +35,10 @@ class Exchange(Protocol):
 
     def agree(self, is_ready: bool) -> bool:
         """Whether all processes are ready."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what has arrived."""
         ...
 
 
@@ -78,9 +86,9 @@ class TrainStep:
         self._places = self.slots
         self.seed = torch.cat([torch.zeros(1, dtype=torch.int64), self.slots]).to(device)
         self._weights = {name: _leaf(p, net.dtype, name in updates) for name, p in net.net.named_parameters()}
+        self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
-            for name in self.parameters:
-                self._weights[name].register_hook(partial(exchange.arrived, name))  # type: ignore[no-untyped-call]
+            self._hooks = [_hooked(self._weights[name], partial(exchange.arrived, name)) for name in self.parameters]
         self._replay: Callable[[], Tensor] | None = None
         self._images = self._labels = self.lr
 
@@ -174,14 +182,31 @@ class TrainStep:
         kept = {name: velocity.clone() for name, velocity in self.velocities.items()}
         for velocity in self.velocities.values():
             velocity.zero_()
-        self._replay = self._recorded() if self.exchange is None or self.is_overlapped else self._recorded_in_parts()
+        if self.exchange is None or (self.is_overlapped and self._records_exchange(self.exchange)):
+            self._replay = self._replay or self._recorded("global")
+        else:
+            self._replay = self._recorded_in_parts()
         for name, velocity in self.velocities.items():
             velocity.copy_(kept[name])
 
-    def _recorded(self) -> Callable[[], Tensor]:
+    def _records_exchange(self, exchange: Exchange) -> bool:
+        """Record the step with its exchange; where that does not work for any process, all do without."""
+        trouble = ""
+        try:
+            self._replay = self._recorded(OWN_THREAD)
+        except RuntimeError as error:
+            trouble = str(error).splitlines()[0]
+        if exchange.agree(not trouble):
+            return True
+        log.warning("Gradients are exchanged after the captured step, not inside it. %s", trouble)
+        for hook in self._hooks:
+            hook.remove()
+        exchange.reset()
+        self.is_overlapped, self._replay = False, None
+        return False
+
+    def _recorded(self, mode: str) -> Callable[[], Tensor]:
         """The whole step as one graph; if there is an exchange, it is part of it."""
-        # Other threads look after the processes' connections meanwhile, which is none of the graph's business.
-        mode = "global" if self.exchange is None else "thread_local"
         graph, loss = capture(lambda: self._step(self._images, self._labels, self.seed), mode)
 
         def replay() -> Tensor:
@@ -192,9 +217,9 @@ class TrainStep:
 
     def _recorded_in_parts(self) -> Callable[[], Tensor]:
         """The step as two graphs, with the exchange between them."""
-        backward, (loss, grads) = capture(lambda: self._gradients(self._images, self._labels, self.seed))
+        backward, (loss, grads) = capture(lambda: self._gradients(self._images, self._labels, self.seed), OWN_THREAD)
         sums = self._summed(grads)
-        update, _ = capture(lambda: self._update(sums))
+        update, _ = capture(lambda: self._update(sums), OWN_THREAD)
 
         def replay() -> Tensor:
             backward.replay()
@@ -238,6 +263,11 @@ def capture(work: Callable[[], T], mode: str = "global") -> tuple[torch.cuda.CUD
             result = work()
     torch.cuda.current_stream().wait_stream(side)
     return graph, result
+
+
+def _hooked(leaf: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    handle: RemovableHandle = leaf.register_hook(hook)  # type: ignore[no-untyped-call]
+    return handle
 
 
 def _leaf(parameter: Tensor, dtype: torch.dtype, is_trained: bool) -> Tensor:

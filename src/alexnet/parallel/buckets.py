@@ -68,11 +68,15 @@ class Bucket:
         else:
             self._work = self.team.start_sum(self.flat)
 
+    def reset(self) -> None:
+        """Be empty again."""
+        self._work, self.missing = None, set(self.parameters)
+
     def finish(self) -> Tensor:
         """Wait for the sum, and return it in the dtype of the wire: all of it, or this rank's part."""
         assert self._work is not None, "launched first"
         self._work.wait()
-        self._work, self.missing = None, set(self.parameters)
+        self.reset()
         return self.part if self.is_scattered else self.flat
 
 
@@ -138,6 +142,12 @@ class Reduction:
             for bucket, flat in zip(self.buckets, flats, strict=True)
             for name, place in bucket.places.items()
         }
+
+    def reset(self) -> None:
+        """Forget what has arrived, and what is under way."""
+        self._launched = 0
+        for bucket in self.buckets:
+            bucket.reset()
 
     def agree(self, is_ready: bool) -> bool:
         """Whether all ranks are ready."""
