@@ -157,3 +157,14 @@ def test_what_reading_changes_is_printed(alexnet: Alexnet, tmp_path: Path) -> No
     asked = ["--lineage", "tiny", "--json"]
     document = alexnet("weights", "convert", tmp_path / "double.pth", tmp_path / "b.npy", *asked).document
     assert document["changed"] == ["float64 rounded to float32"]
+
+
+def test_how_sharp_pictures_may_be_goes_along_or_is_said_to_be_lost(alexnet: Alexnet, tmp_path: Path) -> None:
+    write_weights(weights_of(lively("tiny"), detail=32), tmp_path / "a.safetensors")
+    for name in ("b.onnx", "c.safetensors"):
+        source = tmp_path / ("a.safetensors" if name == "b.onnx" else "b.onnx")
+        assert alexnet("weights", "convert", source, tmp_path / name).code == 0
+        assert load(tmp_path / name).preprocessing.detail == 32
+        assert alexnet("weights", "verify", tmp_path / name).code == 0
+    answer = alexnet("weights", "convert", tmp_path / "c.safetensors", tmp_path / "d.npy")
+    assert "sharper pictures are brought to 32x32 first" in answer.out

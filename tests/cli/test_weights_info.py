@@ -129,3 +129,10 @@ def test_weights_of_onnx_outside_the_file_are_not_read_unless_a_folder_is_named(
     answer = alexnet("weights", "info", tmp_path / "net.onnx")
     assert answer.code == 2 and "net.bin" in answer.err and "--external" in answer.err
     assert alexnet("weights", "info", tmp_path / "net.onnx", "--external", tmp_path).code == 0
+
+
+def test_the_packaged_network_says_how_its_numbers_are_packed(alexnet: Alexnet) -> None:
+    document = alexnet("weights", "info", "tiny200", "--json").document
+    dtypes = {layer["name"]: layer["weight"]["dtype"] for layer in document["layers"]}
+    assert dtypes["conv1"] == "int8" and dtypes["fc6"].startswith("int8, rank ")
+    assert document["layers"][5]["weight"]["shape"] == [4096, 9216]

@@ -309,3 +309,9 @@ def test_numbers_that_overflow_are_no_agreement(alexnet: Alexnet, tmp_path: Path
 
     answer = alexnet("weights", "verify", naive(tmp_path / "net.pth", huge), "--lineage", WIDE)
     assert answer.code == 2 and "not comparable" in answer.err
+
+
+def test_the_packaged_network_verifies(alexnet: Alexnet) -> None:
+    document = alexnet("weights", "verify", "tiny200", "--json").document
+    assert document["agrees"]
+    assert all(control["seen"] for control in document["controls"].values())

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 SPOKEN = {
     "name": "called", "order": "colours", "range": "values", "mean": "mean, RGB", "mean_image": "mean image",
     "mean_alignment": "mean lies on", "std": "divided by", "size": "view", "resize": "cut from", "fit": "made square",
-    "flatten": "map to fc", "labels": "class names", "source": "made from", "source_sha256": "its sha256",
+    "flatten": "map to fc", "labels": "class names", "source": "made from", "detail": "not sharper",
+    "source_sha256": "its sha256",
 }  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def spoken(name: str, fact: "Fact") -> str:
             return ", ".join(f"{number:.5g}" for number in value)
         case "range":
             return f"0..{value}"
-        case "size" | "resize":
+        case "size" | "resize" | "detail":
             return f"{value} x {value}"
         case "changes":
             return ", ".join(f"{key}={change}" for key, change in value.items()) or "none"

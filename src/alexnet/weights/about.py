@@ -9,9 +9,9 @@ from safetensors import safe_open
 
 from alexnet.errors import UsageError
 from alexnet.lineages import Lineage
+from alexnet.weights.compact import CODES, LEFT
 from alexnet.weights.durable import sha256
 from alexnet.weights.foreign import read_raw
-from alexnet.weights.formats.safetensors import MEAN_IMAGE
 from alexnet.weights.identity import FILE, as_json
 from alexnet.weights.load import locate
 from alexnet.weights.means import MeanSource
@@ -23,7 +23,7 @@ from alexnet.weights.structure import expected_layers
 # What people ask first; whatever else is known follows.
 ORDER = (
     "format", "name", "lineage", "changes", "classes", "labels", "order", "range", "mean", "mean_image",
-    "mean_alignment", "std", "size", "resize", "fit", "flatten",
+    "mean_alignment", "std", "size", "resize", "fit", "detail", "flatten",
 )  # fmt: skip
 
 
@@ -144,18 +144,27 @@ def _foreign_layers(raw: Raw, lineage: Lineage | None) -> Iterator[LayerInFile]:
 
 
 def _own_layers(path: Path, lineage: Lineage) -> Iterator[LayerInFile]:
-    """The layers of a file of ours, dtypes as stored: loaded they are all float32."""
+    """The layers of a file of ours as they are stored: loaded they are all float32."""
     with safe_open(path, framework="pt") as file:
-        stored = {name: file.get_slice(name) for name in file.keys() if name != MEAN_IMAGE}  # noqa: SIM118
-        for expected in expected_layers(lineage):
-            pair = [stored.get(f"{expected.name}.{kind}") for kind in ("weight", "bias")]
-            shapes = [expected.weight, expected.bias]
-            axes = {4: "OIHW", 3: "POI", 2: "OI"}[len(expected.weight)], "PO" if len(expected.bias) == 2 else "O"
-            weight, bias = (
-                Array(shape, "packed" if held is None else DTYPES.get(held.get_dtype(), held.get_dtype()), order)
-                for held, shape, order in zip(pair, shapes, axes, strict=True)
-            )
-            yield LayerInFile(expected.name, expected.name, weight, bias)
+        stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        held = {
+            name: (DTYPES.get(part.get_dtype(), part.get_dtype()), part.get_shape()) for name, part in stored.items()
+        }
+    for expected in expected_layers(lineage):
+        axes = {4: "OIHW", 3: "POI", 2: "OI"}[len(expected.weight)]
+        weight = Array(expected.weight, _how_stored(f"{expected.name}.weight", held), axes)
+        bias = Array(
+            expected.bias, _how_stored(f"{expected.name}.bias", held), "PO" if len(expected.bias) == 2 else "O"
+        )
+        yield LayerInFile(expected.name, expected.name, weight, bias)
+
+
+def _how_stored(name: str, held: Mapping[str, tuple[str, list[int]]]) -> str:
+    """The numbers that a tensor is stored in, and the rank of a product of two (see `compact`)."""
+    left = next((held[key] for key in (name + LEFT, name + LEFT + CODES) if key in held), None)
+    if left is not None:
+        return f"{left[0]}, rank {left[1][1]}"
+    return next(held[key][0] for key in (name, name + CODES) if key in held)
 
 
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8"}

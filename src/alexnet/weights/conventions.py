@@ -54,6 +54,8 @@ def lost_facts(weights: Weights, format: str) -> list[str]:
         lost.append(f"the mean that is subtracted, {tuple(round(value, 3) for value in preprocessing.mean)} (RGB)")
     if preprocessing.range != weights.lineage.input.range or preprocessing.std != weights.lineage.input.std:
         lost.append(f"the range 0..{preprocessing.range} and the spread {preprocessing.std}")
+    if preprocessing.detail is not None:
+        lost.append(f"that sharper pictures are brought to {preprocessing.detail}x{preprocessing.detail} first")
     if format in ("npy", "pth"):
         changes = ", ".join(f"{key}={value}" for key, value in weights.lineage.changes)
         lost.append(

@@ -196,7 +196,7 @@ def _with_mean(facts: dict[str, Fact]) -> dict[str, Fact]:
 
 def _preprocessing(raw: Raw, facts: Mapping[str, Fact]) -> Preprocessing:
     keys = ("size", "order", "range", "mean", "std", "resize", "fit", "mean_alignment")
-    values = {key: facts[key].value for key in keys}
+    values = {key: facts[key].value for key in (*keys, "detail") if key in facts}
     values["resize"] = max(values["resize"], values["size"]) if _are_sides(values) else values["resize"]
     image = facts["mean_image"].value if "mean_image" in facts else None
     try:

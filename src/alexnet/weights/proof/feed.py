@@ -1,4 +1,4 @@
-"""A picture as the publisher of a kind of file feeds it, said here once more and in numpy alone.
+"""A picture as the publisher of a kind of file feeds it, said here once more, in numpy.
 
 `Preprocessing` is what is to be proved, so nothing of it is used but numbers that are the file's own: the mean.
 """
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from alexnet.data.picture import read_picture, to_square
 from alexnet.errors import UsageError
@@ -79,7 +81,7 @@ def square_picture(side: int, picture: Path = PICTURE) -> np.ndarray:
 def fed(opened: Opened, square: np.ndarray) -> np.ndarray:
     """The centre of a square as the publisher feeds it: (3, S, S) float64."""
     feed, preprocessing = feed_of(opened), opened.weights.preprocessing
-    pixels = square.astype(np.float64)
+    pixels = _no_sharper(square, preprocessing.detail).astype(np.float64)
     mean = np.array(feed.mean or preprocessing.mean)
     if preprocessing.mean_image is not None:
         mean = _as_large(opened, len(square))
@@ -88,6 +90,16 @@ def fed(opened: Opened, square: np.ndarray) -> np.ndarray:
     view = view * (feed.range / 255) / np.array(feed.std)
     planes = view[..., ::-1] if feed.order == "BGR" else view
     return np.ascontiguousarray(planes.transpose(2, 0, 1))
+
+
+def _no_sharper(square: np.ndarray, detail: int | None) -> np.ndarray:
+    """The square by way of a smaller one, where the network learnt from such; resizing is not what is to be proved."""
+    if detail is None or len(square) <= detail:
+        return square
+    image = torch.from_numpy(square.transpose(2, 0, 1)[None].astype(np.float32))
+    for side in (detail, len(square)):
+        image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
+    return image[0].numpy().transpose(1, 2, 0)
 
 
 def _as_large(opened: Opened, side: int) -> np.ndarray:
