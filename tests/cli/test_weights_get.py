@@ -76,6 +76,7 @@ def test_another_address_must_have_the_same_file(alexnet: Alexnet, server: FileS
         answer = alexnet("weights", "get", "net", "--url", mirror.url)
     assert answer.code == 2
     assert f"what came from {mirror.url} is not net.npy: its sha256 is" in answer.err
+    assert f"get it from {server.url}, put it at" in answer.err
     with serving(FileServer(CONTENT)) as mirror:
         assert alexnet("weights", "get", "net", "--url", mirror.url).code == 0
     assert server.asked == []

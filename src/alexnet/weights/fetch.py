@@ -13,7 +13,7 @@ from alexnet.weights.durable import writing
 from alexnet.weights.foreign import read_foreign
 from alexnet.weights.means import read_mean
 from alexnet.weights.recognize import recognize
-from alexnet.weights.registry import KnownFile, digest_of
+from alexnet.weights.registry import FILES, KnownFile, digest_of
 from alexnet.weights.transfer import MB, Limits, Watcher, alone, transfer
 
 UNKNOWN_SIZE = 2000 * MB
@@ -121,7 +121,8 @@ def _unchecked(file: KnownFile) -> str:
 
 
 def _by_hand(file: KnownFile) -> str:
-    source = file.url or f"{file.page}{f' ({file.note})' if file.note else ''}"
+    published = FILES.get(file.name, file)  # and not a mirror that failed
+    source = published.url or f"{file.page}{f' ({file.note})' if file.note else ''}"
     return (
         f"To bring it from another machine: get it from {source}, put it at {place_of(file)}, "
         f"and run `alexnet weights get {file.name}`, which checks it."
