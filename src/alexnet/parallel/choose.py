@@ -24,6 +24,7 @@ class Options:
         wire: what gradients travel as between processes; auto: as they were computed.
         is_sharded: data parallel, each process moving its own part of the weights.
         turns: hybrid, how features come to the fully connected layers.
+        moves_each_turn: hybrid, the fully connected layers move after each turn.
         is_low_precision: compute in bfloat16 where the scheme has no fused kernels.
     """
 
@@ -32,6 +33,7 @@ class Options:
     is_sharded: bool = False
     turns: Turns = "a"
     is_low_precision: bool = False
+    moves_each_turn: bool = False
 
 
 def make_scheme(
@@ -63,7 +65,9 @@ def make_scheme(
     if kind == "towers":
         scheme = Towers(net, team)
     elif kind == "hybrid":
-        scheme = Hybrid(net, team, wire=_wire(options, net), turns=options.turns)
+        scheme = Hybrid(
+            net, team, wire=_wire(options, net), turns=options.turns, moves_each_turn=options.moves_each_turn
+        )
     elif options.is_sharded:
         scheme = ShardedDataParallel(net, net, parameters, team, wire=_wire(options, net))
     else:

@@ -8,12 +8,14 @@ features of all pictures. How these come is a matter of turns:
     b    those of one rank after another's
     c    a part of every rank's, then the next part: each turn costs every rank the same
 
-While a turn is at work the features of the next are under way. The gradients are those of one process in every case.
+While a turn is at work the features of the next are under way. The gradients are those of one process in every case,
+unless the fully connected layers move after each turn. Then these learn from small batches, and convolutions from the
+large ones that keep many processes busy.
 
 Source: Krizhevsky 2014, arXiv 1404.5997, sec. 4.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -67,11 +69,20 @@ class Hybrid(Scheme):
     Args:
         wire: what the gradients of convolutions travel as, None is as they are.
         turns: see above.
+        moves_each_turn: move the fully connected layers after each turn, by its own mean gradient.
     """
 
     name = "hybrid"
 
-    def __init__(self, net: AlexNet, team: Team, *, wire: torch.dtype | None = None, turns: Turns = "a") -> None:
+    def __init__(
+        self,
+        net: AlexNet,
+        team: Team,
+        *,
+        wire: torch.dtype | None = None,
+        turns: Turns = "a",
+        moves_each_turn: bool = False,
+    ) -> None:
         split = SplitNet(net, team)
         split_parameters = dict(split.head.named_parameters())
         copied = {name: p for name, p in net.named_parameters() if name not in split_parameters}
@@ -82,8 +93,14 @@ class Hybrid(Scheme):
         )
         self.reduction = Reduction(copied, team, wire)
         self.reduction.hook()
+        # A turn's batch is so many times smaller than the step's.
+        self.moves = team.size if moves_each_turn and turns != "a" else 1
+        self._move: Callable[[], None] = lambda: None
         self._slots: Tensor | None = None
         self._count = self._seed = 0
+
+    def attach(self, move: Callable[[], None]) -> None:
+        self._move = move
 
     def begin(self, slots: Tensor | None, count: int, seed: int) -> None:
         super().begin(slots, count, seed)
@@ -116,12 +133,20 @@ class Hybrid(Scheme):
             inputs = others().requires_grad_()
             with self.arithmetic():
                 loss = _loss_of_labelled(loss_of, self.split.head(inputs), theirs())
-            (loss / batch_size).backward()  # type: ignore[no-untyped-call]
+            (self.moves * loss / batch_size).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
             assert inputs.grad is not None
-            coming.append(sum_rows(inputs.grad, _lengths(turn), team))
+            coming.append(sum_rows(inputs.grad / self.moves, _lengths(turn), team))
+            if self.moves > 1:
+                self._move_head()
         grad = torch.cat([arrived() for arrived in coming])
         return grad[mine], torch.stack(losses).sum()
+
+    def _move_head(self) -> None:
+        """Move the units, the only ones that have a gradient by now."""
+        self._move()
+        for parameter in self.split.head.parameters():
+            parameter.grad = None
 
     def _in_slots(self, features: Tensor, labels: Tensor, part: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Features and labels, a row for each slot of this rank, and which rows are pictures.

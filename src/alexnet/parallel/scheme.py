@@ -58,6 +58,9 @@ class Scheme:
         device = next(iter(self.learners())).device.type
         return torch.autocast(device, torch.bfloat16) if self.is_low_precision else nullcontext()
 
+    def attach(self, move: Callable[[], None]) -> None:
+        """Learn how to move the weights that have gradients, for schemes that do so within a step."""
+
     def begin(self, slots: Tensor | None, count: int, seed: int) -> None:
         """Begin a step.
 

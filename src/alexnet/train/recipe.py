@@ -102,6 +102,11 @@ class Recipe:
         "hybrid: features come to the fully connected layers all at once, process by process, or in equal parts",
         TRAIN,
     )
+    fc_moves: Literal["once", "each"] = _setting(
+        "once",
+        "hybrid: move the fully connected layers once a step, or after each turn (b and c), by smaller batches",
+        TRAIN,
+    )
     shard_optimizer: bool = _setting(False, "ddp: each process moves its own part of the weights", TRAIN)
     log_steps: int = _setting(50, "steps between two lines of metrics.jsonl", least=1)
     checkpoint_minutes: float = _setting(10.0, "minutes between two checkpoints; 0: not by the clock", least=0)

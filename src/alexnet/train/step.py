@@ -102,10 +102,14 @@ def train_step(
     def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
 
+    def move() -> None:
+        if clip:
+            scheme.clip(clip)
+        optimizer.step()
+
+    scheme.attach(move)
     loss = scheme.gradients(inputs, labels, loss_of, batch_size)
-    if clip:
-        scheme.clip(clip)
-    optimizer.step()
+    move()
     scheme.spread()
     return loss
 

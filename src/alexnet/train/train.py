@@ -95,7 +95,9 @@ def share_out(job: Job) -> Scheme:
             "Give an even one."
         )
     is_low_precision = job.device.type == "cuda" and recipe.precision != "float32"
-    options = Options(recipe.parallel, recipe.wire, recipe.shard_optimizer, recipe.turns, is_low_precision)
+    options = Options(
+        recipe.parallel, recipe.wire, recipe.shard_optimizer, recipe.turns, is_low_precision, recipe.fc_moves == "each"
+    )
     scheme, reason = make_scheme(
         job.net, job.team, options, recipe.batch_size, lambda net: engine(net, recipe.precision)
     )
