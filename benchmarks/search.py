@@ -80,11 +80,11 @@ def write_rows(path: Path, count: int, width: int, rng: np.random.Generator) -> 
 def measure_precision(folder: Path, weights: str | None, layers: Sequence[str]) -> None:
     """Of the five nearest others of each picture, the share that is of its class."""
     classifier = load(weights)
-    found = features(classifier, folder, layers, progress=lambda done, total: print(f"\r{done}/{total}", end=""))
+    found = features(classifier, folder, layers)
     labels = np.array([Path(path).parent.name for path in found.paths])
     classes, counts = np.unique(labels, return_counts=True)
     chance = float((counts * (counts - 1)).sum() / (len(labels) * (len(labels) - 1)))
-    print(f"\r{len(labels):,} pictures, {len(classes)} classes, {classifier.source}: chance {chance:.2%}")
+    print(f"{len(labels):,} pictures, {len(classes)} classes, {classifier.source}: chance {chance:.2%}")
     for metric in ("euclidean", "cosine"):
         for layer in layers:
             rows = found[layer].astype(np.float16)

@@ -127,6 +127,14 @@ def test_what_was_exported_can_be_loaded_again(classifier: Classifier, tmp_path:
         assert [guess.prob for guess in found.top] == pytest.approx([guess.prob for guess in expected.top], abs=1e-6)
 
 
+def test_a_network_without_shared_weights_comes_back_to_the_bit(tmp_path: Path) -> None:
+    classifier = lively_classifier("cifar-local")
+    classifier.export(tmp_path / "net.onnx", check=draw(0))
+    found = alexnet.load(tmp_path / "net.onnx", device="cpu").model.state_dict()
+    for name, tensor in classifier.model.state_dict().items():
+        assert torch.equal(found[name], tensor), name
+
+
 def test_provenance_stays_with_the_network(tmp_path: Path) -> None:
     weights = weights_of(lively_net("tiny"))
     weights.provenance["data"] = "drawn pictures"

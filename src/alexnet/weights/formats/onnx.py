@@ -21,7 +21,8 @@ from alexnet.weights.structure import with_activations
 
 DESCRIPTION = "alexnet"  # key of the metadata under which `onnx_writer` says what the net is
 ACTIVATIONS: Mapping[str, Literal["relu", "tanh", "sigmoid"]] = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
-PRODUCTS = ("Conv", "Gemm", "MatMul")
+PRODUCTS = ("Conv", "Gemm", "MatMul", "Einsum")
+LOCAL = "bpi,poi->bpo"  # how `onnx_writer` writes a layer whose positions do not share weights
 # In the places where `_chain` lets them stand they make no other network.
 PASSING = ("Reshape", "Flatten", "Identity", "Add", "Softmax")
 
@@ -131,6 +132,10 @@ def _raw_layer(node: _Node, arrays: Mapping[str, np.ndarray]) -> RawLayer:
         if weight.ndim != 4:
             raise NotAlexNet(f"{name[:80]!r} is a convolution of shape {weight.shape}")
         return RawLayer(name, weight, "OIHW", bias)
+    if node.type == "Einsum":
+        if weight.ndim != 3 or node.attributes.get("equation") != LOCAL:
+            raise NotAlexNet(f"{name[:80]!r} is an Einsum of shape {weight.shape} that no AlexNet has")
+        return RawLayer(name, weight, "POI", bias)
     factors = (node.number("alpha", 1.0), node.number("beta", 1.0), node.whole("transA", 0))
     if weight.ndim != 2 or factors != (1.0, 1.0, 0):
         raise NotAlexNet(f"{name[:80]!r} is no plain product: shape {weight.shape}, alpha, beta, transA {factors}")
@@ -140,13 +145,16 @@ def _raw_layer(node: _Node, arrays: Mapping[str, np.ndarray]) -> RawLayer:
 def _with_added_biases(
     layers: tuple[RawLayer, ...], nodes: list[_Node], arrays: Mapping[str, np.ndarray]
 ) -> tuple[RawLayer, ...]:
-    """Give each MatMul the bias that an Add puts behind it."""
+    """Give each MatMul and Einsum the bias that an Add puts behind it."""
     weighted = [node for node in nodes if node.type in PRODUCTS]
     added = {node.inputs[0]: node.inputs[1] for node in nodes if node.type == "Add" and len(node.inputs) == 2}
     found = []
     for node, layer in zip(weighted, layers, strict=True):
         bias = arrays.get(added.get(node.outputs[0], ""))
-        found.append(replace(layer, bias=bias.reshape(-1)) if layer.bias is None and bias is not None else layer)
+        if layer.bias is None and bias is not None:
+            found.append(replace(layer, bias=bias if layer.axes == "POI" else bias.reshape(-1)))
+        else:
+            found.append(layer)
     return tuple(found)
 
 

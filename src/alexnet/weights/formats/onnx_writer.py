@@ -12,7 +12,7 @@ import numpy as np
 from alexnet.errors import MissingExtra, UsageError
 from alexnet.lineages import Row, trace
 from alexnet.lineages.spec import Activation, AdaptivePool, Conv, Dropout, Linear, Local, Norm, Pool, SpatialNorm
-from alexnet.weights.formats.onnx import DESCRIPTION
+from alexnet.weights.formats.onnx import DESCRIPTION, LOCAL
 from alexnet.weights.formats.onnx_picture import take_pictures
 from alexnet.weights.formats.safetensors import describe, plain
 from alexnet.weights.weights import Weights
@@ -155,7 +155,7 @@ def _local(row: Row, layer: Local, chain: _Chain) -> Iterator["NodeProto"]:
     yield chain.node("Pad", f"{name}_padded", chain.constant(f"{name}_edges", edges, np.int64))
     yield chain.node("Flatten", f"{name}_pixels")
     yield chain.node("Gather", f"{name}_seen", chain.constant(f"{name}_places", seen, np.int64), axis=1)  # (B, P, I)
-    yield chain.node("Einsum", f"{name}_product", f"{name}.weight", equation="bpi,poi->bpo")
+    yield chain.node("Einsum", f"{name}_product", f"{name}.weight", equation=LOCAL)
     yield chain.node("Add", f"{name}_sums", f"{name}.bias")
     yield chain.node("Transpose", f"{name}_rows", perm=[0, 2, 1])  # (B, O, P)
     yield chain.node("Reshape", name, chain.constant(f"{name}_shape", [0, *row.out_shape], np.int64))
