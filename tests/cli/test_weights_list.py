@@ -34,7 +34,7 @@ def test_what_is_here_is_said(alexnet: Alexnet, home: Path) -> None:
     (torchvision,) = [each for each in alexnet("weights", "list", "--json").document if each["name"] == "torchvision"]
     assert torchvision["here"] == [{"cache": "TORCH_HOME", "path": str(there)}]
     line = next(line for line in alexnet("weights", "list").out.splitlines() if line.startswith("torchvision "))
-    assert "TORCH_HOME" in line
+    assert line.split()[-2:] == ["torch", "hub"]
 
 
 def test_one_file_has_a_card(alexnet: Alexnet, home: Path) -> None:
@@ -62,3 +62,7 @@ def test_packaged_networks_come_first(alexnet: Alexnet) -> None:
     assert "comes with the package" in text
     assert str(path) in text
     assert "by hand" not in text
+
+
+def test_the_table_fits_a_small_terminal(alexnet: Alexnet) -> None:
+    assert max(len(line.rstrip()) for line in alexnet("weights", "list").out.splitlines()) <= 80

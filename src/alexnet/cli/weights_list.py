@@ -34,9 +34,11 @@ def list_weights(
 
 app = command(list_weights)
 
+WHERE = {"ALEXNET_HOME": "here", "TORCH_HOME": "torch hub", "HF_HOME": "hf hub"}  # of a copy on this machine
 HINT = (
-    "Errors: ILSVRC-2012 validation, centre view, as published. Sizes with ~ are those of the numbers alone.\n"
-    "All about one: alexnet weights list NAME. Fetch it: alexnet weights get NAME. Use it: --weights NAME."
+    "Errors: top-1 / top-5, ILSVRC-2012 validation, centre view, as published.\n"
+    "Sizes with ~ are those of the numbers alone; nobody has published the file's.\n"
+    "`alexnet weights list NAME` says all about one, `weights get NAME` fetches it."
 )
 
 
@@ -62,36 +64,23 @@ def place(file: "KnownFile") -> Path:
 
 
 def overview(files: "Iterable[KnownFile]") -> Any:
-    """All files, a line each."""
-    header = ("name", "network", "classes", "format", "size", "top-1", "top-5", "checksum", "here")
-    return table(header, (row(file) for file in files), right=("classes", "size", "top-1", "top-5"))
+    """All files, a line each, within the 80 columns of a small terminal."""
+    header = ("name", "network", "classes", "size", "error, %", "where")
+    return table(header, (row(file) for file in files), right=("classes", "size", "error, %"))
 
 
 def row(file: "KnownFile") -> tuple[str, ...]:
-    here = next((variable for variable, _ in copies(file)), "" if file.url else "by hand")
-    return (
-        file.name, file.lineage or "-", str(file.classes or "-"), file.format, size(file), error(file.top1_error),
-        error(file.top5_error), checksum_kind(file), here,
-    )  # fmt: skip
+    where = next((WHERE.get(name, name) for name, _ in copies(file)), "" if file.url else "by hand")
+    errors = "" if file.top1_error is None else f"{100 * file.top1_error:.1f} / {100 * (file.top5_error or 0):.1f}"
+    return file.name, file.lineage or "-", str(file.classes or "-"), size(file), errors, where
 
 
 def card(file: "KnownFile") -> list[tuple[str, str]]:
     """All that is known of one file."""
-    errors = (
-        f"top-1 {error(file.top1_error)}, top-5 {error(file.top5_error)}"
-        if file.top1_error is not None
-        else NOBODY_SAYS
-    )
     about = [("file", file.file), ("kind", file.kind), ("format", file.format)]
     about += [("network", file.lineage), ("parameters", f"{file.params:,}")] if file.params else []
-    about += (
-        [
-            ("classes", f"{file.classes:,} of {file.trained_on}"),
-            ("error", NOBODY_SAYS if file.top1_error is None else errors),
-        ]
-        if file.classes
-        else []
-    )
+    about += [("classes", f"{file.classes:,} of {file.trained_on}")] if file.classes else []
+    about += [("error", spoken_error(file))] if file.kind == "weights" else []
     return [
         ("name", file.name),
         *about,
@@ -113,11 +102,7 @@ def size(file: "KnownFile") -> str:
     return f"{'' if file.size_bytes else '~'}{file.least_bytes / 1e6:,.0f} MB"
 
 
-def error(share: float | None) -> str:
-    return "" if share is None else percent(share)
-
-
-def checksum_kind(file: "KnownFile") -> str:
-    if file.checksum is None:
-        return "none"
-    return file.checksum.algorithm if file.checksum.is_whole else f"{file.checksum.algorithm}, part"
+def spoken_error(file: "KnownFile") -> str:
+    if file.top1_error is None or file.top5_error is None:
+        return NOBODY_SAYS
+    return f"top-1 {percent(file.top1_error)}, top-5 {percent(file.top5_error)}"
