@@ -30,7 +30,7 @@ def together(size: int, work: Callable[..., Any], *args: Any, on_gpus: bool = Fa
         for process in processes:
             process.start()
         for process in processes:
-            process.join(timeout=120)
+            process.join(timeout=400)
             if process.is_alive():
                 process.kill()
         assert [process.exitcode for process in processes] == [0] * size
