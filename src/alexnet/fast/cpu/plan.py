@@ -45,27 +45,23 @@ class Plain:
 def steps(net: nn.Sequential, pack: Pack) -> Iterator[tuple[str, Step]]:
     """The steps in order, each with the name of the layer that it begins with."""
     children = list(net.named_children())
-    followers = [layer for _, layer in children[1:]] + [None]
-    is_rectified = False
-    for (name, layer), after in zip(children, followers, strict=True):
+    layers = [None, *(layer for _, layer in children), None]
+    for (name, layer), before, after in zip(children, layers[:-2], layers[2:], strict=True):
         match layer:
             case nn.Conv2d() | nn.Linear():
-                is_rectified = isinstance(after, nn.ReLU)
-                yield name, pack(name, layer, is_rectified)
-                continue
-            case nn.ReLU() if is_rectified:
+                yield name, pack(name, layer, isinstance(after, nn.ReLU))
+            case nn.ReLU() if isinstance(before, Weighted):
                 pass
             case Dropout():
                 pass
-            case LocalResponseNorm():
-                yield name, ResponseNorm(layer)
+            case LocalResponseNorm():  # on a map of our own, not on the caller's pictures
+                yield name, ResponseNorm(layer, overwrites=isinstance(before, Weighted | nn.ReLU | nn.MaxPool2d))
             case nn.MaxPool2d():
                 yield name, MaxPool(layer)
             case nn.Flatten():
                 yield name, layer
             case _:
                 yield name, Plain(layer)
-        is_rectified = False
 
 
 def fed(net: nn.Sequential, name: str) -> str | None:
