@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from alexnet.data.picture import to_square
 from alexnet.lineages import LINEAGES
 from alexnet.lineages.spec import Norm
 from alexnet.weights import Weights, load
 from alexnet.weights.export import write_weights
+from alexnet.weights.load import ASSETS
+from alexnet.weights.proof.evidence import gather
 from oracles import python2_pickle
 from oracles.caffe2_files import init_net, predict_net
 from oracles.caffe_files import Generation, binary
@@ -22,7 +26,7 @@ from oracles.narrow_nets import CLASSES, WIDTHS, Arrays, arrays_of, lively, more
 from oracles.tensorflow_files import as_tensorflow
 from oracles.theano_files import as_theano, zipped
 
-from .conftest import Alexnet, Answer
+from .conftest import Alexnet, Answer, draw_folder
 
 WIDE, BVLC, CAFFENET = "narrow-wide", "narrow-bvlc", "narrow-caffenet"  # the wide one has a map of 2x2 under fc6
 
@@ -269,8 +273,6 @@ def test_another_picture_can_be_looked_at_but_no_gray_one(alexnet: Alexnet, tmp_
     write_weights(weights_of(lively("tiny")), tmp_path / "net.safetensors")
     picture = next(pictures.rglob("*.png"))
     assert picture.name in alexnet("weights", "verify", tmp_path / "net.safetensors", "--picture", picture).out
-    from PIL import Image
-
     Image.new("L", (90, 90), 127).save(tmp_path / "gray.png")
     answer = alexnet("weights", "verify", tmp_path / "net.safetensors", "--picture", tmp_path / "gray.png")
     assert answer.code == 2 and "is gray" in answer.err
@@ -315,3 +317,31 @@ def test_the_packaged_network_verifies(alexnet: Alexnet) -> None:
     document = alexnet("weights", "verify", "tiny200", "--json").document
     assert document["agrees"]
     assert all(control["seen"] for control in document["controls"].values())
+
+
+def test_doubts_on_pictures_are_evidence_of_the_order_of_colours(
+    alexnet: Alexnet, tmp_path: Path, trained: Path, pictures: Path
+) -> None:
+    answer = alexnet("weights", "verify", trained, "--pictures", pictures)
+    assert answer.code == 2 and "18 pictures are too few" in answer.err
+    more = draw_folder(tmp_path / "more", count=12)
+    (more / "red" / "broken.png").write_bytes(b"no picture")
+    answer = alexnet("weights", "verify", trained, "--pictures", more, "--json")
+    assert "Skipped" in answer.err and "broken.png" in answer.err
+    evidence = answer.document["evidence"]
+    assert evidence["pictures"] == 36
+    assert set(evidence["doubts"]) == {"colours"}  # a map of one pixel has one order
+    assert "evidence and no proof" in alexnet("weights", "verify", trained, "--pictures", more).out
+
+
+def test_a_trained_network_is_surer_with_its_colours_turned_back() -> None:
+    weights = load("tiny200")
+    weights = replace(weights, preprocessing=replace(weights.preprocessing, order="RGB"))
+    tiles = []
+    for name in ("chelsea", "coffee", "hubble_deep_field", "rocket"):  # nine parts of each
+        picture = Image.open(ASSETS / "photos" / f"{name}.jpg").convert("RGB")
+        width, height = picture.size[0] // 3, picture.size[1] // 3
+        boxes = [(x * width, y * height, (x + 1) * width, (y + 1) * height) for x in range(3) for y in range(3)]
+        tiles += [to_square(picture.crop(box), weights.preprocessing.resize, "warp") for box in boxes]
+    doubt = gather(weights, tiles).doubts["colours"]
+    assert doubt.mistaken < doubt.as_fed and doubt.deviations < 0

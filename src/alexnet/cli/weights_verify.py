@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alexnet.cli.options import External, Json, LineageName, Mean, flag
-from alexnet.cli.output import show, table
+from alexnet.cli.output import say, show, table
 from alexnet.cli.settings import command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from alexnet.data.preprocess import Preprocessing
+    from alexnet.weights.proof.evidence import Evidence
     from alexnet.weights.proof.verify import Comparison, Verification
 
 
@@ -28,6 +34,10 @@ def verify(
     picture: Annotated[
         Path | None, flag(help="What both look at; in colour.", metavar="FILE", show_default="a packaged cat")
     ] = None,
+    pictures: Annotated[
+        str | None,
+        flag(help="Folder or glob of pictures: is the network surer of them as it is fed?", metavar="FOLDER"),
+    ] = None,
     lineage: LineageName = None,
     mean: Mean = None,
     external: External = None,
@@ -41,6 +51,7 @@ def verify(
     from alexnet.errors import VerificationFailed
     from alexnet.weights.opened import open_weights
     from alexnet.weights.proof.engines import ENGINES
+    from alexnet.weights.proof.evidence import gather
     from alexnet.weights.proof.report import document, failure
     from alexnet.weights.proof.verify import RECORD, verify
 
@@ -48,7 +59,8 @@ def verify(
     if against is not None and against not in (*ENGINES, RECORD):
         other, against = open_other(against, lineage, mean, external), None
     found = verify(opened, against, other, picture)
-    show(json, document(found), card(found))
+    evidence = None if pictures is None else gather(opened.weights, squares(pictures, opened.weights.preprocessing))
+    show(json, document(found, evidence), card(found, evidence))
     if found.failed is not None:
         raise VerificationFailed(failure(found))
 
@@ -74,9 +86,24 @@ def open_other(source: str, lineage: str | None, mean: str | None, external: Pat
         return open_weights(source, lineage, mean=mean, external=external)
 
 
-def card(found: "Verification") -> list[Any]:
+def squares(pictures: str, preprocessing: "Preprocessing") -> "Iterator[np.ndarray]":
+    """The pictures of a folder as squares; those that cannot be read are named."""
+    from alexnet.data.picture import read_picture, to_square
+    from alexnet.errors import UnreadablePicture
+    from alexnet.inference.sources import expand
+
+    for each in expand(pictures):
+        try:
+            if isinstance(each.content, UnreadablePicture):
+                raise each.content
+            yield to_square(read_picture(each.content), preprocessing.resize, preprocessing.fit)
+        except UnreadablePicture as error:
+            say(f"Skipped {each.name}: {error}")
+
+
+def card(found: "Verification", evidence: "Evidence | None" = None) -> list[Any]:
     """The outcome for people."""
-    from alexnet.weights.proof.report import control_rows, not_proved
+    from alexnet.weights.proof.report import control_rows, doubt_rows, not_proved
 
     facts = found.opened.facts
     lineage, order = facts["lineage"], facts["order"]
@@ -94,6 +121,10 @@ def card(found: "Verification") -> list[Any]:
     if found.controls:
         header = ("mistake, made on purpose", "largest error", "in the logits", "")
         parts += [table(header, control_rows(found), right=header[1:3]), ""]
+    if evidence is not None:
+        columns = (f"doubt on {evidence.pictures:,} pictures, nats", "as fed", "with it", "deviations", "")
+        parts += [table(columns, doubt_rows(evidence), right=columns[1:4])]
+        parts += ["That is evidence and no proof; of an untrained network it is none.", ""]
     return [*parts, *(f"Not proved: {point}." for point in not_proved(found))]
 
 

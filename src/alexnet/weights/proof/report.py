@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from alexnet.weights.identity import ASKED
+from alexnet.weights.proof.evidence import Evidence
 from alexnet.weights.proof.mistakes import MISTAKES
 from alexnet.weights.proof.stages import INPUT, TOLERANCE
 from alexnet.weights.proof.verify import Comparison, Verification
@@ -17,7 +18,7 @@ WHERE = {
 }
 
 
-def document(found: Verification) -> dict[str, Any]:
+def document(found: Verification, evidence: Evidence | None = None) -> dict[str, Any]:
     """All of it as `weights verify --json` prints it."""
     return {
         "file": str(found.opened.path),
@@ -47,7 +48,13 @@ def document(found: Verification) -> dict[str, Any]:
         },
         "published_as": found.published.name if found.published else None,
         "not_proved": list(not_proved(found)),
+        "evidence": None if evidence is None else _evidence(evidence),
     }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    doubts = {name: doubt._asdict() | {"verdict": doubt.verdict} for name, doubt in evidence.doubts.items()}
+    return {"pictures": evidence.pictures, "doubts": doubts}
 
 
 def _finite(error: float) -> float | None:
@@ -71,8 +78,23 @@ def spoken(error: float) -> str:
 def control_rows(found: Verification) -> Iterator[tuple[str, str, str, str]]:
     """What the comparison would have seen: each mistake, the error it makes at worst and in the end, if seen."""
     for name, effect in found.controls.items():
-        what = next(mistake.what for mistake in MISTAKES if mistake.name == name).split(":")[0]
-        yield what, spoken(effect.worst), spoken(effect.last), "seen" if effect.worst > TOLERANCE else "NOT SEEN"
+        yield (
+            _title(name),
+            spoken(effect.worst),
+            spoken(effect.last),
+            "seen" if effect.worst > TOLERANCE else "NOT SEEN",
+        )
+
+
+def doubt_rows(evidence: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
+    """Each mistake, the mean entropy of guesses without and with it, and what that says."""
+    for name, doubt in evidence.doubts.items():
+        numbers = (f"{doubt.as_fed:.3f}", f"{doubt.mistaken:.3f}", f"{doubt.deviations:+.1f}")
+        yield (_title(name), *numbers, doubt.verdict)
+
+
+def _title(name: str) -> str:
+    return next(mistake.what for mistake in MISTAKES if mistake.name == name).split(":")[0]
 
 
 def not_proved(found: Verification) -> Iterator[str]:
