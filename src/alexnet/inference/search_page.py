@@ -19,6 +19,7 @@ SIDE = 160  # pixels of a picture in the figure
 ROWS_IN_FIGURE = 30
 FIGURES = (".png", ".svg", ".pdf")
 NARROW = "grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .6rem"  # seven in a row
+SQUARE = "height: auto; aspect-ratio: 1"  # of the card, whatever the picture's shape
 QUERY = "outline: 3px solid var(--series-1)"
 MEASURES = {"euclidean": "Euclidean distance", "cosine": "1 minus the cosine"}
 
@@ -56,7 +57,7 @@ def _page(path: Path, index: Index, matches: Sequence[Match], measure: str) -> P
 
 
 def _section(index: Index, match: Match) -> Section:
-    cards = [_card(Path(match.image), Path(match.image).name, "the picture asked about", is_query=True)]
+    cards = [_card(Path(match.image), Path(match.image).name, "asked about", is_query=True)]
     cards += [
         _card(index.path(each.path), name, f"{each.distance:.4g}")
         for name, each in zip(names(match), match.neighbours, strict=True)
@@ -68,12 +69,12 @@ def _section(index: Index, match: Match) -> Section:
 def _card(path: Path, name: str, note: str, is_query: bool = False) -> Markup:
     picture = _picture(path)
     shown = (
-        Markup('<img src="{}" alt="{}">').format(data_uri(picture), name)
+        Markup('<img src="{}" alt="{}" style="{}">').format(data_uri(picture), name, SQUARE)
         if picture is not None
         else Markup("<p>{} is no longer there.</p>").format(path)
     )
     caption = Markup("<figcaption>{}<br>{}</figcaption>").format(name, note)
-    style = QUERY if is_query else ""
+    style = f"padding: .4rem; {QUERY if is_query else ''}"
     return Markup('<figure class="card" style="{}" title="{}">{}{}</figure>').format(style, path, shown, caption)
 
 
