@@ -32,7 +32,7 @@ def errors(weights: Weights, data: Path) -> Evaluation:
     """Ten-view errors on the validation pictures, whose classes are WordNet numbers in the order of the network's."""
     classifier = Classifier.of(replace(weights, labels=()), resolve_device(), "tiny200")
     square = weights.preprocessing
-    return evaluate(classifier, open_pictures(data, "val", square.resize, square.fit), views=10, batch_size=1000)
+    return evaluate(classifier, open_pictures(data, "val", square.side, square.fit), views=10, batch_size=1000)
 
 
 def main() -> None:

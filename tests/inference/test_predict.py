@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from alexnet.errors import UsageError
 from alexnet.inference import Classifier, Prediction, Unreadable, predict_stream
 from alexnet.inference.sources import Source
-from oracles.classifiers import draw
+from oracles.classifiers import draw, make_classifier
 
 
 def names(results: Any) -> list[str]:
@@ -147,3 +149,14 @@ def test_linked_folders_are_looked_into_and_circles_are_noticed(classifier: Clas
     (folder / "ant" / "back").symlink_to(linked)
     names = [prediction.image for prediction in classifier.predict(linked)]
     assert names == [str(linked / "ant" / name) for name in ("0.png", "3.png")]
+
+
+def test_a_picture_as_small_as_those_learnt_from_is_enlarged_and_not_blurred() -> None:
+    soft, plain = make_classifier(detail=31), make_classifier()
+    small = draw(3, 31, 31)
+    stored = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None]
+    expected = plain.probs(stored)[0].max()  # what training does with stored pictures of that side
+    assert soft.predict(small)[0].top[0].prob == pytest.approx(float(expected), rel=1e-5)
+    sharp = draw(3, 96, 96)
+    shrunk = sharp.resize((31, 31), Image.Resampling.BILINEAR)
+    assert soft.predict(sharp)[0].top[0].prob == pytest.approx(soft.predict(shrunk)[0].top[0].prob, abs=0.02)

@@ -84,9 +84,9 @@ def pictures_to_judge(data: Path, preprocessing: "Preprocessing") -> "Pictures":
     from alexnet.data.source import open_pictures
 
     try:
-        return open_pictures(data, "val", preprocessing.resize, preprocessing.fit)
+        return open_pictures(data, "val", preprocessing.side, preprocessing.fit)
     except DataError:  # no such split, or nothing that can be read: then this says so
-        return open_pictures(data, None, preprocessing.resize, preprocessing.fit)
+        return open_pictures(data, None, preprocessing.side, preprocessing.fit)
 
 
 def write_page(folder: Path, classifier: "Classifier", evaluation: "Evaluation") -> None:

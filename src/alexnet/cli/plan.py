@@ -10,8 +10,7 @@ from alexnet.train.recipe import Recipe
 from alexnet.train.settings import resolve_training, resolve_tuning, switched
 
 if TYPE_CHECKING:
-    from alexnet.data.preprocess import Preprocessing
-    from alexnet.lineages.spec import Input
+    from alexnet.lineages.spec import Fit
     from alexnet.train.material import Material
 
 BYTES = 4  # of a float32
@@ -21,7 +20,7 @@ def plan_training(data: Path, settings: Mapping[str, object]) -> dict[str, Any]:
     """What `train` would do with these settings."""
     lineage = find(str(settings.get("lineage", Recipe.lineage)))
     recipe = resolve_training(settings, lineage)
-    material = look_at(data, recipe, lineage.input)
+    material = look_at(data, recipe, lineage.input.resize, lineage.input.fit)
     lineage = switched(lineage, recipe, len(material.train.classes))
     return plan(recipe, lineage, material, [layer.name for layer in lineage.layers])
 
@@ -33,19 +32,19 @@ def plan_finetuning(data: Path, settings: Mapping[str, object]) -> dict[str, Any
 
     draft = resolve_tuning(settings)
     source = weights.load(draft.weights or None)
-    material = look_at(data, draft, source.preprocessing)
+    material = look_at(data, draft, source.preprocessing.side, source.preprocessing.fit)
     classes = material.train.classes
     tuning = plan_tuning(settings, source.lineage, classes != source.labels, len(material.train))
     lineage = vary(source.lineage, num_classes=len(classes))
     return plan(tuning.recipe, lineage, material, (*tuning.renewed, *tuning.deeper))
 
 
-def look_at(data: Path, recipe: Recipe, square: "Input | Preprocessing") -> "Material":
+def look_at(data: Path, recipe: Recipe, side: int, fit: "Fit") -> "Material":
     """The pictures of the run, opened but not read."""
     from alexnet.train.material import open_material
 
     with tempfile.TemporaryDirectory() as folder:  # for splits.csv, which a run would keep
-        return open_material(data.resolve(), Path(folder), recipe.val_fraction, recipe.seed, square.resize, square.fit)
+        return open_material(data.resolve(), Path(folder), recipe.val_fraction, recipe.seed, side, fit)
 
 
 def plan(recipe: Recipe, lineage: Lineage, material: "Material", trained: Collection[str]) -> dict[str, Any]:

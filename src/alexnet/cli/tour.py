@@ -71,7 +71,7 @@ def tour(output: Path, weights: str, screen: Screen) -> Tour:
     run = learn(data, output / "run", weights, screen)
     classifier = load(run.best)
     screen.say("3. Evaluating with ten views on squares from the other side of each photo")
-    pictures = open_pictures(data, "val", classifier.preprocessing.resize, classifier.preprocessing.fit)
+    pictures = open_pictures(data, "val", classifier.preprocessing.side, classifier.preprocessing.fit)
     evaluation = evaluate(classifier, pictures, views=10, progress=screen.meter("evaluating"))
     screen.say("4. Predicting one square of each class")
     predictions = classifier.predict(samples(data), top=3, views=10)

@@ -78,6 +78,14 @@ class Preprocessing:
             mean_alignment=input.mean_alignment,
         )
 
+    @property
+    def side(self) -> int:
+        """Side of the squares that pictures are made into; `views` enlarges them where that is less than `resize`.
+
+        A small picture that was enlarged to `resize` first and then brought back to `detail` would be blurred twice.
+        """
+        return self.resize if self.detail is None else min(self.detail, self.resize)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], mean_image: np.ndarray | None = None) -> "Preprocessing":
         """Read what `to_dict` wrote, after JSON or not.

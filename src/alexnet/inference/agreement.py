@@ -83,7 +83,7 @@ class Sample:
         if not pictures:
             raise DataError("no picture that the export could be compared on can be read. Name others with --check.")
         preprocessing = classifier.preprocessing
-        squares = [to_square(picture, preprocessing.resize, preprocessing.fit) for picture in pictures]
+        squares = [to_square(picture, preprocessing.side, preprocessing.fit) for picture in pictures]
         return cls(np.stack(squares), tuple(np.asarray(picture) for picture in pictures[:WHOLE_PICTURES]))
 
 

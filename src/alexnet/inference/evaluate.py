@@ -100,7 +100,7 @@ def evaluate(
         classifier = load(classifier)
     if isinstance(pictures, str | Path):
         preprocessing = classifier.preprocessing
-        pictures = open_pictures(pictures, None, preprocessing.resize, preprocessing.fit)
+        pictures = open_pictures(pictures, None, preprocessing.side, preprocessing.fit)
     if batch_size is None:
         batch_size = BATCH_SIZE if classifier.device.type == "cpu" else GPU_BATCH_SIZE
     count = classifier.pictures_per_pass(views, batch_size)

@@ -46,17 +46,17 @@ def _decode(found: Found, preprocessing: Preprocessing) -> Decoded:
         return found.name, str(found.content)
     try:
         picture = read_picture(found.content, found.name)
-        return found.name, to_square(picture, preprocessing.resize, preprocessing.fit)
+        return found.name, to_square(picture, preprocessing.side, preprocessing.fit)
     except DataError as error:
         return found.name, str(error).removeprefix(f"{found.name}: ")
 
 
 def square_image(preprocessing: Preprocessing, picture: Image.Image) -> Tensor:
     """One picture, upright and RGB, as images (1, 3, S, S) uint8."""
-    return stacked([to_square(picture, preprocessing.resize, preprocessing.fit)])
+    return stacked([to_square(picture, preprocessing.side, preprocessing.fit)])
 
 
 def center_pixels(preprocessing: Preprocessing, picture: Image.Image) -> np.ndarray:
-    """The part of a picture that the network looks at: (size, size, 3) uint8."""
-    view = center_view(square_image(preprocessing, picture), preprocessing.size)
-    return view[0].permute(1, 2, 0).numpy()
+    """The part of a picture that the network looks at, as sharp as the picture is: (size, size, 3) uint8."""
+    square = stacked([to_square(picture, preprocessing.resize, preprocessing.fit)])
+    return center_view(square, preprocessing.size)[0].permute(1, 2, 0).numpy()

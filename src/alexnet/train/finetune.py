@@ -81,7 +81,7 @@ def _prepare(launched: Launch, reporter: Reporter) -> Tuner:
     device = resolve_device(draft.device)
     source = weights.load(draft.weights or None, notice=reporter.warn)
     square = source.preprocessing
-    material = open_material(launched.data, launched.folder, draft.val_fraction, draft.seed, square.resize, square.fit)
+    material = open_material(launched.data, launched.folder, draft.val_fraction, draft.seed, square.side, square.fit)
     labels = material.train.classes
     tuning = plan_tuning(launched.settings, source.lineage, labels != source.labels, len(material.train))
     recipe = tuning.recipe

@@ -49,8 +49,7 @@ def _nodes(preprocessing: Preprocessing, output: str) -> Iterator["NodeProto"]:
     yield _node("Shape", ["resized"], "resized_sides", start=2)
     yield _node("Sub", ["resized_sides", "square_sides"], "spare")
     yield _node("Div", ["spare", "two"], "square_offset")
-    is_softened = (preprocessing.detail or preprocessing.resize) < preprocessing.resize
-    yield from _softened_view() if is_softened else _view(preprocessing)
+    yield from _view() if preprocessing.side == preprocessing.resize else _enlarged_view()
     yield _node("Sub", ["view", "mean"], "centered")
     yield _node("Mul", ["centered", "scale"], "ranged")
     yield _node("Gather", ["ranged", "plane_order"], output, axis=1)
@@ -69,7 +68,7 @@ def _sizes(preprocessing: Preprocessing) -> Iterator["NodeProto"]:
     yield _node("Concat", ["batch_and_planes", "sides_resized"], "sizes", axis=0)
 
 
-def _view(preprocessing: Preprocessing) -> Iterator["NodeProto"]:
+def _view() -> Iterator["NodeProto"]:
     """`view`: the centre of the centre square, each cut at an offset rounded down."""
     yield _node("Add", ["square_offset", "view_offset"], "view_start")
     yield _node("Add", ["view_start", "view_sides"], "view_end")
@@ -77,19 +76,18 @@ def _view(preprocessing: Preprocessing) -> Iterator["NodeProto"]:
     yield _node("Cast", ["view_bytes"], "view", to=FLOAT32)
 
 
-def _softened_view() -> Iterator["NodeProto"]:
-    """`view` of a square that has been made as small as the pictures which the network learnt from, and large again."""
+def _enlarged_view() -> Iterator["NodeProto"]:
+    """`view` of a square as small as the pictures that the network learnt from, enlarged like those."""
     yield _node("Add", ["square_offset", "square_sides"], "square_end")
     yield _node("Slice", ["resized", "square_offset", "square_end", "axes"], "square_bytes")
-    yield _node("Cast", ["square_bytes"], "sharp", to=FLOAT32)
-    for source, sides, result in (("sharp", "detail_sides", "small"), ("small", "square_sides", "soft")):
-        yield _node("Concat", ["batch_and_planes", sides], f"sizes_of_{result}", axis=0)
-        yield _node(
-            "Resize", [source, "", "", f"sizes_of_{result}"], result, mode="linear", antialias=1,
-            coordinate_transformation_mode="half_pixel",
-        )  # fmt: skip
+    yield _node("Cast", ["square_bytes"], "square", to=FLOAT32)
+    yield _node("Concat", ["batch_and_planes", "large_sides"], "large_sizes", axis=0)
+    yield _node(
+        "Resize", ["square", "", "", "large_sizes"], "large", mode="linear", antialias=1,
+        coordinate_transformation_mode="half_pixel",
+    )  # fmt: skip
     yield _node("Add", ["view_offset", "view_sides"], "view_end")
-    yield _node("Slice", ["soft", "view_offset", "view_end", "axes"], "view")
+    yield _node("Slice", ["large", "view_offset", "view_end", "axes"], "view")
 
 
 def _constants(preprocessing: Preprocessing) -> dict[str, np.ndarray]:
@@ -98,9 +96,9 @@ def _constants(preprocessing: Preprocessing) -> dict[str, np.ndarray]:
     if preprocessing.mean_image is not None:
         mean = center_view(mean, size)
     scale = np.array([preprocessing.range / 255 / std for std in preprocessing.std], np.float32)
-    detail = {} if preprocessing.detail is None else {"detail_sides": np.array([preprocessing.detail] * 2, np.int64)}
-    return detail | {
-        "square_sides": np.array([side, side], np.int64),
+    large = {} if preprocessing.side == side else {"large_sides": np.array([side, side], np.int64)}
+    return large | {
+        "square_sides": np.array([preprocessing.side] * 2, np.int64),
         "view_sides": np.array([size, size], np.int64),
         "view_offset": np.array([center_offset(side, size)] * 2, np.int64),
         "two": np.array([2, 2], np.int64),
