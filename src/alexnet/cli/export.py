@@ -63,7 +63,7 @@ def export(
         tell=say,
     )
     for line in done.lost:
-        say(f"Not in the file: {line}")
+        say(f"Not in the file: {line} (with --input picture all of it is in the graph)")
     show(json, done.to_json(), summary(done))
 
 
