@@ -342,6 +342,6 @@ def test_a_trained_network_is_surer_with_its_colours_turned_back() -> None:
         picture = Image.open(ASSETS / "photos" / f"{name}.jpg").convert("RGB")
         width, height = picture.size[0] // 3, picture.size[1] // 3
         boxes = [(x * width, y * height, (x + 1) * width, (y + 1) * height) for x in range(3) for y in range(3)]
-        tiles += [to_square(picture.crop(box), weights.preprocessing.resize, "warp") for box in boxes]
+        tiles += [to_square(picture.crop(box), weights.preprocessing.side, "warp") for box in boxes]
     doubt = gather(weights, tiles).doubts["colours"]
     assert doubt.mistaken < doubt.as_fed and doubt.deviations < 0

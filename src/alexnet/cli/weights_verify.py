@@ -96,7 +96,7 @@ def squares(pictures: str, preprocessing: "Preprocessing") -> "Iterator[np.ndarr
         try:
             if isinstance(each.content, UnreadablePicture):
                 raise each.content
-            yield to_square(read_picture(each.content), preprocessing.resize, preprocessing.fit)
+            yield to_square(read_picture(each.content), preprocessing.side, preprocessing.fit)
         except UnreadablePicture as error:
             say(f"Skipped {each.name}: {error}")
 

@@ -52,7 +52,7 @@ def gather(weights: Weights, squares: Iterable[np.ndarray]) -> Evidence:
     """Compare the doubts of a network in its guesses with those that it has when a mistake is made.
 
     Args:
-        squares: pictures (R, R, 3) uint8 RGB, of the side that views are cut from; all are kept in memory.
+        squares: pictures (R, R, 3) uint8 RGB, of `Preprocessing.side`; all are kept in memory.
 
     Raises:
         UsageError: too few pictures.
