@@ -19,7 +19,7 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) install --quiet -c constraints.txt -e '.[explain,fast,hub,onnx,parquet,tb]' --group dev
+	$(PIP) install --quiet -c constraints.txt -e '.[explain,fast,hub,onnx,parquet,serve,tb]' --group dev
 	@touch $@
 
 demo: $(VENV)/.demo       ## install, then run the main job offline on what the package ships

@@ -23,6 +23,7 @@ COMMANDS = {
     "index": ("alexnet.cli.index", "Keep the features of many pictures, to search in."),
     "search": ("alexnet.cli.search", "The pictures of an index that look alike to a network."),
     "export": ("alexnet.cli.export", "A network as ONNX, as a hub folder or as a small program."),
+    "serve": ("alexnet.cli.serve", "A network behind HTTP, on this machine alone by default."),
     "evaluate": ("alexnet.cli.evaluate", "Top-1 and top-5 error on labelled pictures."),
     "finetune": ("alexnet.cli.finetune", "A classifier for a folder of pictures, from trained weights."),
     "train": ("alexnet.cli.train", "Train a network from scratch."),

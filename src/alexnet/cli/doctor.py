@@ -21,6 +21,7 @@ EXTRAS = {
     "hub": ("huggingface_hub",),
     "onnx": ("onnx", "onnxruntime"),
     "parquet": ("pyarrow",),
+    "serve": ("fastapi", "python_multipart", "uvicorn"),
     "tb": ("tensorboard",),
     "verify": ("cv2",),
 }

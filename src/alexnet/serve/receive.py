@@ -1,0 +1,56 @@
+"""The pictures of a request, read within bounds of size and time."""
+
+import asyncio
+from pathlib import PureWindowsPath
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from alexnet.serve.limits import Limits
+
+CLOSE = {"Connection": "close"}  # what the client still sends is not read
+
+
+async def pictures(request: Request, limits: Limits) -> list[tuple[str, bytes]]:
+    """Names and bytes of the pictures of a request: multipart fields `file`, or the body as a picture."""
+    body = await _body(request, limits)
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        found = [("picture 0", body)] if body else []
+    else:
+        found = await _files(request, body, limits)
+    if not found:
+        raise HTTPException(400, "No picture: send the multipart field `file`, or a picture as the body.")
+    return found
+
+
+async def _body(request: Request, limits: Limits) -> bytes:
+    too_large = HTTPException(413, f"A request may have {limits.body_bytes} bytes. Make the pictures smaller.", CLOSE)
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limits.body_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.receive_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.body_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise HTTPException(408, f"The pictures did not arrive within {limits.receive_s:g} s.", CLOSE) from None
+    return bytes(body)
+
+
+async def _files(request: Request, body: bytes, limits: Limits) -> list[tuple[str, bytes]]:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async with Request(request.scope, receive).form(max_files=limits.pictures, max_fields=8) as form:
+        files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
+        return [(_name(each.filename, n), await each.read()) for n, each in enumerate(files)]
+
+
+def _name(filename: str | None, position: int) -> str:
+    """The last part of what a client calls its file: folders of strangers are not repeated."""
+    return PureWindowsPath(filename or "").name or f"picture {position}"
