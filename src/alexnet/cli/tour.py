@@ -105,8 +105,9 @@ def first_sections(weights: str, classifier: Classifier, predictions: list[Predi
     """Predictions of the photos by the network that it starts from, of the squares by the new one, and a heat map."""
     start = load(weights)
     photos = [(start.predict(file)[0], read_picture(file)) for file in photo_files()]
-    yield report.predictions_section(photos)
-    yield report.predictions_section((each, read_picture(Path(each.image))) for each in predictions)
+    yield report.predictions_section(photos, f"Predictions of the photos by {weights}")
+    squares = [(each, read_picture(Path(each.image))) for each in predictions]
+    yield report.predictions_section(squares, "Predictions of their squares by the network tuned on them")
     yield heat_section(classifier, mixed_picture())
 
 

@@ -115,13 +115,13 @@ def skipped_section(evaluation: Evaluation) -> Section:
     return _section("Skipped pictures", "These are in none of the figures.", "skipped", rows=evaluation.skipped)
 
 
-def predictions_section(predictions: Iterable[tuple[Prediction, Image.Image]]) -> Section:
+def predictions_section(predictions: Iterable[tuple[Prediction, Image.Image]], title: str = "Predictions") -> Section:
     """Pictures, each with bars for its likeliest classes."""
     items = [
         (_name(prediction.image), data_uri(picture), Markup(_bars(prediction))) for prediction, picture in predictions
     ]
     note = "The likeliest classes of each picture; the bars of all classes together make 100%."
-    return _section("Predictions", note, "predictions", items=items)
+    return _section(title, note, "predictions", items=items)
 
 
 def kernels_section(classifier: Classifier) -> Section:
