@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from alexnet.cli.imports import importing
-from alexnet.cli.options import Classes, Device, LineageName, Mean, Weights, flag
-from alexnet.cli.output import say
+from alexnet.cli.options import Classes, Device, Json, LineageName, Mean, Precision, Samples, Weights, flag
+from alexnet.cli.output import say, write_json
+from alexnet.cli.results import say_precision
 from alexnet.cli.settings import command
 from alexnet.errors import MissingExtra
 
@@ -17,6 +18,9 @@ def serve(
     host: Annotated[str, flag(help="Address to listen on; others than this machine need 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, flag(help="Port to listen on.", metavar="N")] = 8000,
     device: Device = "auto",
+    precision: Precision = "float32",
+    samples: Samples = None,
+    json: Json = False,
 ) -> None:
     """Answer POST /v1/predict, /v1/model, /healthz, /metrics and /openapi.json until Ctrl-C."""
     with importing():
@@ -24,12 +28,18 @@ def serve(
 
         try:
             from alexnet.serve.app import application
-            from alexnet.serve.server import server
+            from alexnet.serve.server import listening, server
         except ModuleNotFoundError as error:
             raise MissingExtra(error.name or "fastapi", "serve") from None
-    app = application(load(weights, device, lineage, classes, mean))
-    say(f"http://{host}:{port}/v1/predict answers; Ctrl-C ends it.")
-    server(app, host, port).run()
+    classifier = load(weights, device, lineage, classes, mean, precision, samples)
+    say_precision(classifier, precision)
+    with listening(host, port) as door:
+        place = door.getsockname()[1]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{place}"
+        say(f"{url}/v1/predict answers; Ctrl-C ends it.")
+        if json:
+            write_json({"url": url, "weights": classifier.source, "lineage": classifier.lineage.name})
+        server(application(classifier), host, place).run(sockets=[door])
 
 
 app = command(serve)

@@ -1,13 +1,30 @@
 """The application on a socket, with a deadline for the head of each request."""
 
 import asyncio
+import socket
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from alexnet.errors import UsageError
 from alexnet.serve.limits import Limits
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 is any free one.
+
+    Raises:
+        UsageError: it cannot be had.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}. "
+            "Another server may be there already: choose another --port, or 0 for any free one."
+        ) from None
 
 
 def server(app: FastAPI, host: str, port: int, limits: Limits | None = None) -> uvicorn.Server:
