@@ -20,7 +20,7 @@ Alexnet = Callable[..., Any]
 def test_it_says_where_it_answers_and_answers_as_predict_does(alexnet: Alexnet, trained: Path, pictures: Path) -> None:
     image = pictures / "red" / "0.png"
     expected = alexnet("predict", image, "--weights", trained, "--json").document[0]["top"]
-    command = [sys.executable, "-m", "alexnet", "serve", "--weights", trained, "--port", "0", "--json"]
+    command = [sys.executable, "-m", "alexnet", "serve", "--weights", str(trained), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
@@ -37,7 +37,7 @@ def test_it_says_where_it_answers_and_answers_as_predict_does(alexnet: Alexnet, 
 
 def test_a_port_that_is_taken_is_a_mistake(alexnet: Alexnet, trained: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        answer = alexnet("serve", "--weights", trained, "--port", taken.getsockname()[1])
+        answer = alexnet("serve", "--weights", str(trained), "--port", taken.getsockname()[1])
     assert answer.code == 2
     assert "cannot listen on 127.0.0.1 port" in answer.err
     assert "--port" in answer.err
