@@ -10,6 +10,20 @@ from starlette.requests import Request
 
 from alexnet.serve.limits import Limits
 
+BODY = {  # for the API's description
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
 CLOSE = {"Connection": "close"}  # what the client still sends is not read
 
 

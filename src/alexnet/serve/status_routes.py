@@ -1,0 +1,38 @@
+"""GET /v1/model, /healthz, /metrics."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+
+from alexnet.serve.desk import Desk
+
+
+def status_routes(desk: Desk) -> APIRouter:
+    """What network this is, whether it answers, and how much."""
+    router = APIRouter()
+
+    @router.get("/v1/model")
+    async def model() -> dict[str, Any]:
+        """What network this is."""
+        lineage = desk.classifier.lineage
+        return {
+            "lineage": lineage.name, "num_classes": lineage.num_classes, "labels": list(desk.classifier.labels),
+            "size": desk.classifier.preprocessing.size,
+        }  # fmt: skip
+
+    @router.get("/healthz")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> str:
+        """Counts in Prometheus' text format."""
+        counts = desk.counts
+        rows = (
+            ("pictures_total", "counter", counts["pictures"]), ("refused_total", "counter", counts["refused"]),
+            ("passes_total", "counter", desk.batches.passes), ("pictures_waiting", "gauge", counts["waiting"]),
+        )  # fmt: skip
+        return "".join(f"# TYPE alexnet_{name} {kind}\nalexnet_{name} {value}\n" for name, kind, value in rows)
+
+    return router
