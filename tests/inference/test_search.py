@@ -189,7 +189,7 @@ def test_a_page_shows_names_as_they_are(classifier: Classifier, tmp_path: Path) 
 
 def test_neighbours_are_called_by_their_folder_unless_they_share_it() -> None:
     def match(*paths: str) -> Match:
-        return Match("x", tuple(Neighbour(path, 0.0) for path in paths))
+        return Match("x", tuple(Neighbour(path, 0.0, row=0) for path in paths))
 
     assert names(match("p/ant/1.png", "p/bee/2.png")) == ["ant", "bee"]
     assert names(match("p/ant/1.png", "p/ant/2.png")) == ["1.png", "2.png"]

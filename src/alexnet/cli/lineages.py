@@ -8,10 +8,8 @@ from alexnet.cli.options import Json
 from alexnet.cli.output import percent, show, table
 from alexnet.cli.settings import command
 from alexnet.lineages import LINEAGES, Lineage, Row, Totals, find, totals, trace
-from alexnet.lineages.spec import Activation, AdaptivePool, Conv, Dropout, Layer, Linear, Local, Norm, Pool, SpatialNorm
-
-WORDS = {Conv: "conv", Local: "local", Norm: "LRN", SpatialNorm: "spatial LRN", Pool: "pool", AdaptivePool: "avg pool",
-         Activation: "activation", Linear: "fc", Dropout: "dropout"}  # fmt: skip
+from alexnet.lineages.describe import WORDS, layer_facts
+from alexnet.lineages.spec import Activation, Conv, Dropout, Layer, Linear, Local, Norm, Pool
 
 ACTIVATIONS = {"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
 
@@ -54,18 +52,6 @@ def summary(lineage: Lineage) -> dict[str, Any]:
         "order": first_stage(lineage),
         "source": lineage.source,
         "notes": list(lineage.notes),
-    }
-
-
-def layer_facts(row: Row) -> dict[str, Any]:
-    """One row of the layer table, as `--json` prints it; shapes without the batch axis."""
-    return {
-        "name": row.layer.name,
-        "kind": WORDS[type(row.layer)],
-        "in_shape": list(row.in_shape),
-        "out_shape": list(row.out_shape),
-        "params": row.params,
-        "macs": row.macs,
     }
 
 

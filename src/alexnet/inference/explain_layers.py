@@ -1,5 +1,7 @@
 """The first layer's kernels, and what any layer makes of a picture, as figures."""
 
+from typing import Any
+
 import numpy as np
 
 from alexnet.errors import UsageError
@@ -19,13 +21,12 @@ COLUMNS_OF_KERNELS = 12
 
 def explain_filters(classifier: Classifier) -> Explanation:
     """The first layer's kernels, tower by tower, and how much of them is colour: the paper's figure 3."""
-    towers = first_layer_towers(classifier)
+    towers, facts = first_layer_towers(classifier), filters_facts(classifier)
     tones = kernel_tones(classifier)
     columns = min(COLUMNS_OF_KERNELS, len(towers[0].kernels))
     tiles = [tile_kernels(tones[tower.first :][: len(tower.kernels)], columns, scale=4) for tower in towers]
-    name, side = classifier.lineage.layers[0].name, tones.shape[1]
+    name, side = facts["layer"], tones.shape[1]
     title = f"{classifier.lineage.name}: the {len(tones)} kernels of {name}, {side}x{side}"
-    facts = {"layer": name, "towers": [tower.to_json() for tower in towers]}
     kernels = np.concatenate([tower.kernels for tower in towers])
     return Explanation("filters", kernels_figure(title, towers, tiles), kernels, facts)
 
@@ -50,18 +51,31 @@ def explain_maps(
     layer = layer or last_maps(classifier)
     output = layer_outputs(classifier, square_image(classifier.preprocessing, image), [layer])[layer][0]
     values = output.float().cpu().numpy()
-    order = strongest(values, count)
+    facts = maps_facts(name, layer, values, count)
+    order, zeros = facts["maps"], facts["zeros"]
     if values.ndim == 1:
         maps, names, title = as_square(values)[None], [f"{len(values):,} numbers, row by row"], f"{layer} of {name}"
     else:
         maps, names = values[order], [str(index) for index in order]
         shown = f"the {len(order)} strongest" if len(order) < len(values) else "all"
         title = f"{layer} of {name}: {shown} of {len(values)} maps, {values.shape[1]}x{values.shape[2]}"
-    zeros = float((values == 0).mean())
-    facts = {"image": name, "layer": layer, "shape": list(values.shape), "maps": order, "zeros": zeros}
     view = center_pixels(classifier.preprocessing, image)
     figure = maps_figure(title, view, maps, names, f"activation ({zeros:.0%} of the layer is 0)")
     return Explanation("maps", figure, values, facts)
+
+
+def filters_facts(classifier: Classifier) -> dict[str, Any]:
+    """What `explain filters --json` tells of the first layer's kernels."""
+    towers = [tower.to_json() for tower in first_layer_towers(classifier)]
+    return {"layer": classifier.lineage.layers[0].name, "towers": towers}
+
+
+def maps_facts(image: str, layer: str, values: np.ndarray, count: int) -> dict[str, Any]:
+    """What `explain maps --json` tells of a layer's output, (C, H, W) or (F,)."""
+    zeros = float((values == 0).mean())
+    return {
+        "image": image, "layer": layer, "shape": list(values.shape), "maps": strongest(values, count), "zeros": zeros,
+    }  # fmt: skip
 
 
 def strongest(values: np.ndarray, count: int) -> list[int]:

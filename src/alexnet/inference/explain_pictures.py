@@ -46,7 +46,7 @@ def explain_heatmap(
     title = f"{name}: what speaks for {called(chosen)}, by Grad-CAM at {layer}"
     view = center_pixels(classifier.preprocessing, image)
     figure = heat_figure(title, view, heat, "evidence (1: the most there is)", top, chosen.index)
-    return Explanation("heatmap", figure, heat, {"image": name, "layer": layer, **_facts(chosen, top, heat)})
+    return Explanation("heatmap", figure, heat, {"image": name, "layer": layer, **heat_facts(chosen, top, heat)})
 
 
 def explain_occlusion(
@@ -74,7 +74,7 @@ def explain_occlusion(
     title = f"{name}: what {called(chosen)} loses where a gray patch lies"
     view = center_pixels(classifier.preprocessing, image)
     figure = heat_figure(title, view, 100 * heat.clip(min=0), "percentage points lost", top, chosen.index)
-    return Explanation("occlusion", figure, heat, {"image": name, **_facts(chosen, top, heat)})
+    return Explanation("occlusion", figure, heat, {"image": name, **heat_facts(chosen, top, heat)})
 
 
 def explain_guesses(classifier: Classifier, pictures: Source | Iterable[Source], top: int = 5) -> Explanation:
@@ -116,7 +116,8 @@ def _row(classifier: Classifier, found: Found, top: int) -> tuple[str, np.ndarra
     return name, center_pixels(classifier.preprocessing, image), guesses_of(classifier, image, top), right
 
 
-def _facts(chosen: Guess, top: Sequence[Guess], heat: np.ndarray) -> dict[str, Any]:
+def heat_facts(chosen: Guess, top: Sequence[Guess], heat: np.ndarray) -> dict[str, Any]:
+    """The class asked about, where its map (size, size) is largest, and the likeliest classes, as JSON."""
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     return {
         "target": {"index": chosen.index, "label": chosen.label},

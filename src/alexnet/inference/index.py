@@ -9,6 +9,7 @@ IDX/index.json     layer, weights and their fingerprint, the folder that relativ
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,11 @@ class Index:
         """Fields as `alexnet index --json` prints them."""
         skipped = [[each.image, each.reason] for each in self.skipped]
         return {"index": str(self.folder), **asdict(self.about), "bytes": self.bytes, "skipped": skipped}
+
+    @cached_property
+    def folders(self) -> int:
+        """How many folders its pictures lie in."""
+        return len({Path(name).parent for name in self._every_name()})
 
     @property
     def bytes(self) -> int:

@@ -1,7 +1,7 @@
 """Pictures of an index that look alike to a network: the paper's figure 4, right."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,10 +18,15 @@ from alexnet.inference.sources import Source
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A picture of an index, and how far it is from the one asked about."""
+    """A picture of an index, its row there, and how far it is from the one asked about."""
 
     path: str
     distance: float
+    row: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Path and distance."""
+        return {"path": self.path, "distance": self.distance}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Match:
 
     def to_json(self) -> dict[str, Any]:
         """Fields as `alexnet search --json` prints them."""
-        return {"image": self.image, "neighbours": [asdict(each) for each in self.neighbours]}
+        return {"image": self.image, "neighbours": [each.to_json() for each in self.neighbours]}
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,18 @@ def search(
     if top < 1 or metric not in get_args(Metric):
         raise UsageError(f"top is {top} and metric {metric!r}; expected at least 1, and one of {get_args(Metric)}.")
     index.require(classifier)
+    return search_trusted(classifier, index, pictures, top, metric, progress)
+
+
+def search_trusted(
+    classifier: Classifier,
+    index: Index,
+    pictures: Source | Iterable[Source],
+    top: int = 6,
+    metric: Metric = "euclidean",
+    progress: Progress | None = None,
+) -> Found:
+    """As `search`, for a network that is known to have made the index: looking that up reads all its weights."""
     asked = features(classifier, pictures, [index.about.layer])
     if not asked.paths:
         reasons = "; ".join(f"{each.image}: {each.reason}" for each in asked.skipped[:1]) or "none was named"
@@ -81,7 +98,7 @@ def search(
     names = index.names(places.ravel().tolist())
     matches = []
     for image, row, far in zip(asked.paths, places.tolist(), distances.tolist(), strict=True):
-        every = (Neighbour(names[place], distance) for place, distance in zip(row, far, strict=True))
+        every = (Neighbour(names[place], distance, place) for place, distance in zip(row, far, strict=True))
         others = [each for each in every if not _is_same(index.path(each.path), image)]
         matches.append(Match(image, tuple(others[:top])))
     return Found(tuple(matches), asked.skipped)
