@@ -1,5 +1,6 @@
 """`alexnet serve`: a network behind HTTP."""
 
+from pathlib import Path
 from typing import Annotated
 
 from alexnet.cli.imports import importing
@@ -17,21 +18,31 @@ def serve(
     mean: Mean = None,
     host: Annotated[str, flag(help="Address to listen on; others than this machine need 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, flag(help="Port to listen on.", metavar="N")] = 8000,
+    index: Annotated[
+        Path | None, flag(help="Pictures to find alike ones in: a folder that `alexnet index` made.", metavar="IDX")
+    ] = None,
     device: Device = "auto",
     precision: Precision = "float32",
     samples: Samples = None,
     json: Json = False,
 ) -> None:
-    """Answer POST /v1/predict, /v1/model, /healthz, /metrics and /openapi.json until Ctrl-C."""
+    """Answer over HTTP until Ctrl-C.
+
+    With --index everyone who can reach the server may see small copies of its pictures.
+    """
     with importing():
         from alexnet.inference import load
+        from alexnet.inference.index import open_index
 
         try:
             from alexnet.serve.app import application
             from alexnet.serve.server import listening, server
         except ModuleNotFoundError as error:
             raise MissingExtra(error.name or "fastapi", "serve") from None
-    classifier = load(weights, device, lineage, classes, mean, precision, samples)
+    opened = open_index(index) if index else None
+    classifier = load(
+        weights or (opened.weights if opened else None), device, lineage, classes, mean, precision, samples
+    )
     say_precision(classifier, precision)
     with listening(host, port) as door:
         place = door.getsockname()[1]
@@ -39,7 +50,7 @@ def serve(
         say(f"{url}/v1/predict answers; Ctrl-C ends it.")
         if json:
             write_json({"url": url, "weights": classifier.source, "lineage": classifier.lineage.name})
-        server(application(classifier), host, place).run(sockets=[door])
+        server(application(classifier, index=opened), host, place).run(sockets=[door])
 
 
 app = command(serve)

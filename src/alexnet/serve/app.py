@@ -9,14 +9,26 @@ from fastapi.responses import JSONResponse
 
 from alexnet import __version__
 from alexnet.inference import Classifier
+from alexnet.inference.index import Index
 from alexnet.serve.desk import Desk
+from alexnet.serve.explain_routes import explain_routes
 from alexnet.serve.limits import Limits
 from alexnet.serve.predict_routes import predict_routes
+from alexnet.serve.similar_routes import similar_routes
 from alexnet.serve.status_routes import status_routes
 
 
-def application(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
-    """An application that answers for `classifier`: /v1/predict, /v1/model, /healthz, /metrics, /openapi.json."""
+def application(classifier: Classifier, limits: Limits | None = None, index: Index | None = None) -> FastAPI:
+    """An application that answers for `classifier`.
+
+    Args:
+        classifier: see `load`.
+        limits: what may be asked of it.
+        index: pictures of yours to search in; every client may see small copies of them.
+
+    Raises:
+        UsageError: another network has made the index.
+    """
     desk = Desk(classifier, limits or Limits())
 
     @asynccontextmanager
@@ -24,10 +36,14 @@ def application(classifier: Classifier, limits: Limits | None = None) -> FastAPI
         task = asyncio.create_task(desk.batches.run())
         yield
         task.cancel()
+        desk.jobs.close()
 
     app = FastAPI(title="alexnet", version=__version__, lifespan=working, docs_url=None, redoc_url=None)
     app.include_router(predict_routes(desk))
+    app.include_router(explain_routes(desk))
     app.include_router(status_routes(desk))
+    if index is not None:
+        app.include_router(similar_routes(desk, index))
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:

@@ -8,6 +8,7 @@ from fastapi import HTTPException
 
 from alexnet.inference import Classifier
 from alexnet.serve.batches import Batches
+from alexnet.serve.jobs import Jobs
 from alexnet.serve.limits import Limits
 
 
@@ -19,6 +20,7 @@ class Desk:
         self.limits = limits
         self.batches = Batches(classifier, limits)
         self.counts: Counter[str] = Counter()
+        self.jobs = Jobs(limits, self.counts)
 
     def admit(self, more: int) -> None:
         """Count `more` pictures as waiting.

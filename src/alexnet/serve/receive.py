@@ -39,6 +39,14 @@ async def pictures(request: Request, limits: Limits) -> list[tuple[str, bytes]]:
     return found
 
 
+async def picture(request: Request, limits: Limits) -> tuple[str, bytes]:
+    """Name and bytes of the one picture of a request."""
+    found, *more = await pictures(request, limits)
+    if more:
+        raise HTTPException(400, f"{1 + len(more)} pictures: one is looked into at a time.")
+    return found
+
+
 async def _body(request: Request, limits: Limits) -> bytes:
     too_large = HTTPException(413, f"A request may have {limits.body_bytes} bytes. Make the pictures smaller.", CLOSE)
     declared = request.headers.get("content-length", "")
