@@ -83,9 +83,9 @@ def test_a_picture_of_the_index_is_its_own_nearest_and_comes_back_small(port: in
 
 
 def test_no_answer_tells_where_pictures_lie(port: int, root: Path) -> None:
-    answers = [ask(port, "POST", "/v1/similar", png(3))[2], ask(port, "GET", "/v1/index")[2]]
+    answers = [ask(port, "POST", "/v1/similar", png(3))[2], ask(port, "GET", "/v1/model")[2]]
     assert all(b"secret" not in answer and b".png" not in answer for answer in answers)
-    assert json.loads(answers[1]) == {"pictures": 12, "layer": "fc7"}
+    assert json.loads(answers[1])["index"] == {"pictures": 12, "layer": "fc7"}
 
 
 @pytest.mark.parametrize("row", ["99", "-1", "x", "..%2f..%2fetc%2fpasswd", "1e9", "9" * 40])

@@ -26,7 +26,7 @@ def serve(
     samples: Samples = None,
     json: Json = False,
 ) -> None:
-    """Answer over HTTP until Ctrl-C.
+    """Answer over HTTP, and show a page for the browser, until Ctrl-C.
 
     With --index everyone who can reach the server may see small copies of its pictures.
     """
@@ -47,7 +47,7 @@ def serve(
     with listening(host, port) as door:
         place = door.getsockname()[1]
         url = f"http://{f'[{host}]' if ':' in host else host}:{place}"
-        say(f"{url}/v1/predict answers; Ctrl-C ends it.")
+        say(f"{url} has a page, {url}/v1/predict answers; Ctrl-C ends it.")
         if json:
             write_json({"url": url, "weights": classifier.source, "lineage": classifier.lineage.name})
         server(application(classifier, index=opened), host, place).run(sockets=[door])

@@ -13,13 +13,14 @@ from alexnet.inference.index import Index
 from alexnet.serve.desk import Desk
 from alexnet.serve.explain_routes import explain_routes
 from alexnet.serve.limits import Limits
+from alexnet.serve.page import page_routes
 from alexnet.serve.predict_routes import predict_routes
 from alexnet.serve.similar_routes import similar_routes
 from alexnet.serve.status_routes import status_routes
 
 
 def application(classifier: Classifier, limits: Limits | None = None, index: Index | None = None) -> FastAPI:
-    """An application that answers for `classifier`.
+    """An application that answers for `classifier`, and shows it on a page.
 
     Args:
         classifier: see `load`.
@@ -29,7 +30,7 @@ def application(classifier: Classifier, limits: Limits | None = None, index: Ind
     Raises:
         UsageError: another network has made the index.
     """
-    desk = Desk(classifier, limits or Limits())
+    desk = Desk(classifier, limits or Limits(), index)
 
     @asynccontextmanager
     async def working(_: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +45,7 @@ def application(classifier: Classifier, limits: Limits | None = None, index: Ind
     app.include_router(status_routes(desk))
     if index is not None:
         app.include_router(similar_routes(desk, index))
+    app.include_router(page_routes())
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:

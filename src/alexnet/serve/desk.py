@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from fastapi import HTTPException
 
 from alexnet.inference import Classifier
+from alexnet.inference.index import Index
 from alexnet.serve.batches import Batches
 from alexnet.serve.jobs import Jobs
 from alexnet.serve.limits import Limits
@@ -15,9 +16,10 @@ from alexnet.serve.limits import Limits
 class Desk:
     """Counts the pictures of all requests and refuses those beyond the limits."""
 
-    def __init__(self, classifier: Classifier, limits: Limits) -> None:
+    def __init__(self, classifier: Classifier, limits: Limits, index: Index | None = None) -> None:
         self.classifier = classifier
         self.limits = limits
+        self.index = index
         self.batches = Batches(classifier, limits)
         self.counts: Counter[str] = Counter()
         self.jobs = Jobs(limits, self.counts)

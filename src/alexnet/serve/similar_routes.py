@@ -34,11 +34,6 @@ def similar_routes(desk: Desk, index: Index) -> APIRouter:
     index.require(desk.classifier)
     about, has_labels = index.about, index.folders > 1
 
-    @router.get("/v1/index")
-    def described() -> dict[str, Any]:
-        """What is searched in."""
-        return {"pictures": about.pictures, "layer": about.layer}
-
     @router.post("/v1/similar", openapi_extra=BODY)
     async def similar(
         request: Request,

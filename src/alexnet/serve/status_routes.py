@@ -14,11 +14,12 @@ def status_routes(desk: Desk) -> APIRouter:
 
     @router.get("/v1/model")
     async def model() -> dict[str, Any]:
-        """What network this is."""
-        lineage = desk.classifier.lineage
+        """What network this is, and what can be searched in."""
+        lineage, index = desk.classifier.lineage, desk.index
         return {
             "lineage": lineage.name, "num_classes": lineage.num_classes, "labels": list(desk.classifier.labels),
             "size": desk.classifier.preprocessing.size,
+            "index": index and {"pictures": index.about.pictures, "layer": index.about.layer},
         }  # fmt: skip
 
     @router.get("/healthz")
