@@ -50,9 +50,11 @@ async function answered(answer) {
 /** Our own words for a status where there are some; else the server's, which are English. */
 function wording(status, detail) {
   const own = say("status")[status];
-  const theirs = typeof detail === "string" ? detail.replace(/^picture 0: /, "") : null;
   if (own) return own;
-  return theirs ? theirs[0].toUpperCase() + theirs.slice(1) : say("failed", { status });
+  if (typeof detail !== "string") return say("failed", { status });
+  // The server speaks of files of a collection; here another one is chosen.
+  const theirs = detail.replace(/^picture 0: /, "").replace(/[^.]*\bremove it\.$/i, ` ${say("another")}`);
+  return theirs[0].toUpperCase() + theirs.slice(1);
 }
 
 function pause(milliseconds, signal) {

@@ -1,7 +1,19 @@
 // Gray levels as colours: even steps of lightness, the same to colour-blind eyes.
 
-const CIVIDIS = [[0, 34, 78], [67, 78, 108], [125, 124, 120], [188, 175, 111], [254, 232, 56]];
-const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+const CIVIDIS = [
+  [0, 34, 78],
+  [67, 78, 108],
+  [125, 124, 120],
+  [188, 175, 111],
+  [254, 232, 56],
+];
+const VIRIDIS = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37],
+];
 
 /** The tones of 256 levels. */
 function table(tones) {

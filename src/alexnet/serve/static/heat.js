@@ -18,7 +18,8 @@ export async function renderHeat({ kind, view, heat, target, hottest }) {
   Object.assign(canvas, { width, height, hidden: false });
   canvas.getContext("2d").putImageData(colour(pixels(levels, 0, 0, width, height), HEAT), 0, 0);
   find("view").src = `data:image/png;base64,${view}`;
-  const said = hottest.value > 0 ? say("heatSaid", { kind, label: target.label }) : say("heatNone", { label: target.label });
+  const said =
+    hottest.value > 0 ? say("heatSaid", { kind, label: target.label }) : say("heatNone", { label: target.label });
   find("heat-said").textContent = said;
   canvas.setAttribute("aria-label", said);
   renderOpacity();

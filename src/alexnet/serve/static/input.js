@@ -36,7 +36,11 @@ export function renderExamples() {
 
 function example(name, take, refused) {
   const address = `/static/${name}.jpg`;
-  const button = make("button", { type: "button", className: "example", data: { name } }, make("img", { src: address, alt: name }));
+  const button = make(
+    "button",
+    { type: "button", className: "example", data: { name } },
+    make("img", { src: address, alt: name }),
+  );
   button.addEventListener("click", async () => {
     try {
       take(new File([await (await fetch(address)).blob()], `${name}.jpg`, { type: "image/jpeg" }));

@@ -13,7 +13,7 @@ export const names = () => stops.map(({ layer }) => layer.name);
 export function listenToWalk(rows) {
   for (const row of rows) {
     if (row.params) stops.push({ layer: row, after: [] });
-    else stops.at(-1)?.after.push(row);
+    else if (row.kind !== "dropout") stops.at(-1)?.after.push(row); // which rests in a trained network
   }
   find("steps").replaceChildren(...stops.map(tab));
   find("back").addEventListener("click", () => go(at - 1));
@@ -59,8 +59,12 @@ function tab({ layer }, index) {
   const block = make("span", { className: side ? "block" : "block flat" });
   block.style.height = side ? `${8 + 0.62 * Math.min(side, 56)}px` : "43px";
   block.style.width = side ? `${3 + Math.min(channels, 400) / 16}px` : `${2 + Math.log10(channels)}px`;
-  const button = make("button", { type: "button", id: `step-${layer.name}`, role: "tab", aria: { controls: "step" } },
-    make("span", { className: "block-box", aria: { hidden: true } }, block), layer.name);
+  const button = make(
+    "button",
+    { type: "button", id: `step-${layer.name}`, role: "tab", aria: { controls: "step" } },
+    make("span", { className: "block-box", aria: { hidden: true } }, block),
+    layer.name,
+  );
   button.addEventListener("click", () => go(index));
   return button;
 }
@@ -68,13 +72,25 @@ function tab({ layer }, index) {
 function sentences(layer, after) {
   const [depth] = layer.in_shape;
   const groups = layer.groups ?? 1;
-  const facts = { kernels: number(layer.out_shape[0]), side: layer.kernel_size, depth: depth / groups, stride: layer.stride, groups };
-  const said = layer.kind in { conv: 1, local: 1 }
-    ? say(layer.kind, facts)
-    : say("fc", { inputs: number(layer.in_shape.reduce((one, other) => one * other)), outputs: number(layer.out_shape[0]) });
+  const facts = {
+    kernels: number(layer.out_shape[0]),
+    side: layer.kernel_size,
+    depth: depth / groups,
+    stride: layer.stride,
+    groups,
+  };
+  const said =
+    layer.kind in { conv: 1, local: 1 }
+      ? say(layer.kind, facts)
+      : say("fc", {
+          inputs: number(layer.in_shape.reduce((one, other) => one * other)),
+          outputs: number(layer.out_shape[0]),
+        });
   const counts = say("weights", { params: number(layer.params), macs: number(layer.macs) });
   if (layer === stops.at(-1).layer) return [said, say("last"), counts];
-  const rows = after.map((row) => `${row.name} ${say("rows")[row.kind] ?? row.kind} → ${say("shape", { shape: row.out_shape })}`);
+  const rows = after.map(
+    (row) => `${row.name} ${say("rows")[row.kind] ?? row.kind} → ${say("shape", { shape: row.out_shape })}`,
+  );
   return [said, counts, ...(rows.length ? [say("then", { rows })] : [])];
 }
 
@@ -92,10 +108,14 @@ async function showMaps(answer) {
   find("maps-said").textContent = say(isMaps ? "maps" : "numbers", facts);
   find("maps-tiles").className = isMaps ? "maps" : "maps single";
   find("maps-tiles").setAttribute("aria-label", find("maps-said").textContent);
-  find("maps-tiles").replaceChildren(...Array.from({ length: count }, (_, index) => {
-    const height = column.height / count;
-    const canvas = make("canvas", { width: side, height, title: isMaps ? say("map", { index: maps[index] }) : "" });
-    canvas.getContext("2d").putImageData(colour(pixels(column, 0, index * height, side, height), MAP), 0, 0);
-    return canvas;
-  }));
+  find("maps-tiles").replaceChildren(
+    ...Array.from({ length: count }, (_, index) => {
+      const height = column.height / count;
+      const canvas = make("canvas", { width: side, height, title: isMaps ? say("map", { index: maps[index] }) : "" });
+      const tile = colour(pixels(column, 0, index * height, side, height), MAP);
+      if (!isMaps) tile.data.fill(0, 4 * shape[0]); // the square has room for more numbers than there are
+      canvas.getContext("2d").putImageData(tile, 0, 0);
+      return canvas;
+    }),
+  );
 }

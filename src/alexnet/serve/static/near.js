@@ -9,11 +9,19 @@ export function renderIndex(index) {
 }
 
 export function renderNear(neighbours) {
-  find("near").replaceChildren(...(neighbours ?? []).map((each) => {
-    const name = each.label ?? say("rank", { rank: each.rank });
-    const image = make("img", { src: each.picture, alt: name });
-    image.addEventListener("error", () => image.replaceWith(make("span", { className: "gone" }, say("gone"))));
-    const distance = say("distance", { distance: number(each.distance, each.distance < 10 ? 2 : 0) });
-    return make("li", {}, image, make("span", { className: "name" }, name), make("span", { className: "faint" }, distance));
-  }));
+  find("near").replaceChildren(
+    ...(neighbours ?? []).map((each) => {
+      const name = each.label ?? say("rank", { rank: each.rank });
+      const image = make("img", { src: each.picture, alt: name });
+      image.addEventListener("error", () => image.replaceWith(make("span", { className: "gone" }, say("gone"))));
+      const distance = say("distance", { distance: number(each.distance, each.distance < 10 ? 2 : 0) });
+      return make(
+        "li",
+        {},
+        image,
+        make("span", { className: "name" }, name),
+        make("span", { className: "faint" }, distance),
+      );
+    }),
+  );
 }

@@ -75,8 +75,9 @@ async function lookAt(mine) {
   find("answers").hidden = false;
   const heat = explain(mine);
   const views = ask(mine, "/v1/explain", { kind: "views" }).then((found) => renderViews((mine.views = found)));
-  const maps = ask(mine, "/v1/explain", [["kind", "maps"], ...names().map((name) => ["layer", name])])
-    .then((found) => renderMaps((mine.maps = found.layers)));
+  const maps = ask(mine, "/v1/explain", [["kind", "maps"], ...names().map((name) => ["layer", name])]).then((found) =>
+    renderMaps((mine.maps = found.layers)),
+  );
   const near = known.index && ask(mine, "/v1/similar", {}).then((found) => renderNear((mine.near = found.neighbours)));
   const failed = (await Promise.allSettled([heat, views, maps, near])).find((each) => each.status === "rejected");
   if (failed) refuse(failed.reason);
@@ -84,6 +85,7 @@ async function lookAt(mine) {
 
 function ask(mine, path, query) {
   const waits = () => {
+    if (isDone) return; // what matters most is there
     state = () => say("waiting");
     renderState();
   };
@@ -144,7 +146,8 @@ async function start() {
   listenToSwitches();
   render();
   known.model = await get("/v1/model");
-  if (!known.model.labels.length) known.model.labels = Array.from({ length: known.model.num_classes }, (_, index) => `class ${index}`);
+  if (!known.model.labels.length)
+    known.model.labels = Array.from({ length: known.model.num_classes }, (_, index) => `class ${index}`);
   known.kernels = await get("/v1/kernels");
   known.index = known.model.index;
   listenToWalk(await get("/v1/layers"));

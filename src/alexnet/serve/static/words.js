@@ -44,16 +44,24 @@ const english = {
   conv: ({ kernels, side, depth, stride, groups }) =>
     `${kernels} kernels of ${side} × ${side} × ${depth} move over what comes before` +
     (stride > 1 ? `, ${stride} pixels at a time` : "") +
-    (groups > 1 ? `, in ${groups} towers that do not see each other` : "") + ".",
-  local: ({ kernels, side, depth }) => `${kernels} maps from windows of ${side} × ${side} × ${depth}, other weights at each place.`,
+    (groups > 1 ? `, in ${groups} towers that do not see each other` : "") +
+    ".",
+  local: ({ kernels, side, depth }) =>
+    `${kernels} maps from windows of ${side} × ${side} × ${depth}, other weights at each place.`,
   fc: ({ inputs, outputs }) => `Each of ${outputs} numbers is a sum over all ${inputs} before it.`,
   last: "One number for each class; softmax turns them into probabilities.",
   weights: ({ params, macs }) => `${params} parameters, ${macs} multiply-adds.`,
   gap: " ", // between sentences
   then: ({ rows }) => `Then ${rows.join("; ")}.`,
-  rows: { LRN: "normalised among neighbours", "spatial LRN": "normalised within a map", pool: "pooled", "avg pool": "averaged",
-    dropout: "dropout (in training)", activation: "rectified" },
-  maps: ({ shown, all, zeros }) => `The ${shown} strongest of ${all} maps, brighter is more. ${zeros} of the layer is 0.`,
+  rows: {
+    LRN: "normalised among neighbours",
+    "spatial LRN": "normalised within a map",
+    pool: "pooled",
+    "avg pool": "averaged",
+    activation: "rectified",
+  },
+  maps: ({ shown, all, zeros }) =>
+    `The ${shown} strongest of ${all} maps, brighter is more. ${zeros} of the layer is 0.`,
   numbers: ({ all, zeros }) => `All ${all} numbers, row by row, brighter is more. ${zeros} of them are 0.`,
   map: ({ index }) => `map ${index}`,
   kernelsNote: ({ layer }) => `What ${layer} looks for, learnt from labelled pictures; gray is zero.`,
@@ -68,6 +76,7 @@ const english = {
   done: ({ top }) => `Done. ${top}`,
   noPicture: "That is no picture. Choose a JPEG, PNG or WebP file.",
   noCamera: "The camera could not be opened. Allow it in the browser, or choose a file.",
+  another: "Choose another.",
   unreachable: "The server does not answer. Is it still running?",
   status: {
     408: "The picture took too long to arrive. Try again, or take a smaller one.",
@@ -122,14 +131,15 @@ const chinese = {
   conv: ({ kernels, side, depth, stride, groups }) =>
     `${kernels} 个 ${side} × ${side} × ${depth} 的卷积核在前一层上滑动` +
     (stride > 1 ? `，步长 ${stride}` : "") +
-    (groups > 1 ? `，分成 ${groups} 个互不相通的塔` : "") + "。",
+    (groups > 1 ? `，分成 ${groups} 个互不相通的塔` : "") +
+    "。",
   local: ({ kernels, side, depth }) => `${kernels} 张特征图，窗口 ${side} × ${side} × ${depth}，各处权重不同。`,
   fc: ({ inputs, outputs }) => `${outputs} 个数，每个都是前面 ${inputs} 个数的加权和。`,
   last: "每个类别一个数，softmax 把它们变成概率。",
   weights: ({ params, macs }) => `${params} 个参数，${macs} 次乘加。`,
   gap: "",
   then: ({ rows }) => `随后：${rows.join("；")}。`,
-  rows: { LRN: "跨通道归一化", "spatial LRN": "图内归一化", pool: "池化", "avg pool": "平均池化", dropout: "dropout（仅训练时）", activation: "激活" },
+  rows: { LRN: "跨通道归一化", "spatial LRN": "图内归一化", pool: "池化", "avg pool": "平均池化", activation: "激活" },
   maps: ({ shown, all, zeros }) => `${all} 张特征图中最强的 ${shown} 张，越亮越大。该层 ${zeros} 的数为 0。`,
   numbers: ({ all, zeros }) => `全部 ${all} 个数，逐行排列，越亮越大。其中 ${zeros} 为 0。`,
   map: ({ index }) => `特征图 ${index}`,
@@ -137,7 +147,7 @@ const chinese = {
   tower: ({ number, kernels, share }) => `塔 ${number}：${kernels} 个卷积核，颜色占 ${share}`,
   nearNote: ({ pictures, layer }) => `在这台服务器的 ${pictures} 张图片中，按 ${layer} 中的距离。`,
   distance: ({ distance }) => `距离 ${distance}`,
-  rank: ({ rank }) => `第 ${rank}`,
+  rank: ({ rank }) => `第 ${rank} 名`,
   gone: "已不存在",
 
   working: "正在看……",
@@ -145,6 +155,7 @@ const chinese = {
   done: ({ top }) => `完成。${top}`,
   noPicture: "这不是图片。请选择 JPEG、PNG 或 WebP 文件。",
   noCamera: "无法打开摄像头。请在浏览器中允许，或选择文件。",
+  another: "请另选一个。",
   unreachable: "服务器没有回应。它还在运行吗？",
   status: {
     408: "图片传得太慢。请重试，或换一张小一点的。",
@@ -156,7 +167,9 @@ const chinese = {
 };
 
 const languages = { en: english, zh: chinese };
-const preferred = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2)).find((tag) => tag in languages);
+const preferred = (navigator.languages ?? [navigator.language])
+  .map((tag) => tag.slice(0, 2))
+  .find((tag) => tag in languages);
 let language = localStorage.getItem("alexnet.language") ?? preferred ?? "en";
 if (!(language in languages)) language = "en";
 
