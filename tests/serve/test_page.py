@@ -80,7 +80,20 @@ def heard() -> Heard:
 
 @pytest.fixture
 def page(browser: Browser, port: int, heard: Heard) -> Iterator[Page]:
-    """The page, opened and ready; in the end nothing has left this machine and nothing was complained about."""
+    """The page, opened and ready."""
+    yield from fresh(browser, port, heard)
+
+
+@pytest.fixture(scope="module")
+def cat(browser: Browser, port: int) -> Iterator[Page]:
+    """The page with all that is said of the cat."""
+    for page in fresh(browser, port, Heard()):
+        show(page, CAT)
+        yield page
+
+
+def fresh(browser: Browser, port: int, heard: Heard) -> Iterator[Page]:
+    """A page; in the end nothing has left this machine and nothing was complained about."""
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
     yield opened(context, port, heard)
     context.close()
@@ -122,15 +135,14 @@ def as_shown(top: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(guess["label"], f"{100 * guess['prob']:.1f} %") for guess in top]
 
 
-def test_bars_say_what_the_api_answers(page: Page, port: int) -> None:
-    show(page, CAT)
+def test_bars_say_what_the_api_answers(cat: Page, port: int) -> None:
     (answer,) = post(port, "/v1/predict", CAT.read_bytes())[1]
-    assert bars(page) == as_shown(answer["top"])
-    widths = page.eval_on_selector_all(
+    assert bars(cat) == as_shown(answer["top"])
+    widths = cat.eval_on_selector_all(
         "#bars .fill", "fills => fills.map(each => each.offsetWidth / each.parentElement.offsetWidth)"
     )
     assert widths == pytest.approx([guess["prob"] for guess in answer["top"]], abs=0.01)
-    assert answer["top"][0]["label"] in page.locator("#said").inner_text()
+    assert answer["top"][0]["label"] in cat.locator("#said").inner_text()
 
 
 def test_ten_views_are_shown_and_averaged(page: Page, port: int) -> None:
@@ -144,17 +156,16 @@ def test_ten_views_are_shown_and_averaged(page: Page, port: int) -> None:
     assert labels == [view["top"][0]["label"] for view in views]
 
 
-def test_heat_lies_over_the_picture_for_the_class_that_is_chosen(page: Page, port: int) -> None:
-    show(page, CAT)
+def test_heat_lies_over_the_picture_for_the_class_that_is_chosen(cat: Page, port: int) -> None:
     first = post(port, "/v1/explain", CAT.read_bytes())[1]
-    assert hottest(page) == (first["hottest"]["x"], first["hottest"]["y"])
-    page.select_option("#target", label="goldfish")
-    expect(page.locator("#heat-said")).to_contain_text("goldfish", timeout=WAIT_MS)
+    assert hottest(cat) == (first["hottest"]["x"], first["hottest"]["y"])
+    cat.select_option("#target", label="goldfish")
+    expect(cat.locator("#heat-said")).to_contain_text("goldfish", timeout=WAIT_MS)
     second = post(port, "/v1/explain", CAT.read_bytes(), **{"class": "goldfish"})[1]
-    assert hottest(page) == (second["hottest"]["x"], second["hottest"]["y"])
-    page.locator("#opacity").fill("20")
-    assert page.locator("#heat-map").evaluate("each => each.style.opacity") == "0.2"
-    boxes = [page.locator(place).bounding_box() for place in ("#view", "#heat-map")]
+    assert hottest(cat) == (second["hottest"]["x"], second["hottest"]["y"])
+    cat.locator("#opacity").fill("20")
+    assert cat.locator("#heat-map").evaluate("each => each.style.opacity") == "0.2"
+    boxes = [cat.locator(place).bounding_box() for place in ("#view", "#heat-map")]
     assert boxes[0] == boxes[1]
 
 
@@ -218,17 +229,17 @@ def test_a_busy_server_is_waited_for(browser: Browser, classifier: Classifier) -
         context.close()
 
 
-def test_a_walk_through_the_layers_shows_their_maps(page: Page, port: int, classifier: Classifier) -> None:
-    show(page, CAT)
+def test_a_walk_through_the_layers_shows_their_maps(cat: Page, port: int, classifier: Classifier) -> None:
+    cat.locator("#step-conv1").click()
     titles, counts = [], []
     for _ in range(8):
-        title = page.locator("#step-title").inner_text()
-        expect(page.locator("#maps-tiles canvas").first).to_be_visible()
-        page.wait_for_timeout(150)
+        title = cat.locator("#step-title").inner_text()
+        expect(cat.locator("#maps-tiles canvas").first).to_be_visible()
+        cat.wait_for_timeout(150)
         titles.append(title)
-        counts.append(page.locator("#maps-tiles canvas").count())
-        if page.locator("#next").is_enabled():
-            page.locator("#next").click()
+        counts.append(cat.locator("#maps-tiles canvas").count())
+        if cat.locator("#next").is_enabled():
+            cat.locator("#next").click()
     assert titles == [
         "conv1: 96 × 55 × 55", "conv2: 256 × 27 × 27", "conv3: 384 × 13 × 13", "conv4: 384 × 13 × 13",
         "conv5: 256 × 13 × 13", "fc6: 4096", "fc7: 4096", "fc8: 200",
@@ -286,9 +297,8 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert outline == "solid"
 
 
-def test_all_that_can_be_operated_has_a_name(page: Page) -> None:
-    show(page, CAT)
-    tree = page.locator("body").aria_snapshot()
+def test_all_that_can_be_operated_has_a_name(cat: Page) -> None:
+    tree = cat.locator("body").aria_snapshot()
     for line in tree.splitlines():
         role = line.strip().removeprefix("- ").split(" ")[0].rstrip(":")
         if role in ("button", "combobox", "slider", "radio", "tab", "link", "img", "tabpanel", "figure", "group"):
@@ -355,19 +365,21 @@ def test_examples_are_one_click_away(page: Page, port: int) -> None:
     assert bars(page) == as_shown(answer["top"])
 
 
-@pytest.mark.parametrize("width", [1280, 375])
 @pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "zh")])
-def test_it_fits_its_window(browser: Browser, port: int, width: int, theme: Any, language: str) -> None:
+def test_it_fits_its_window(browser: Browser, port: int, theme: Any, language: str) -> None:
     locale = {"en": "en-GB", "zh": "zh-CN"}[language]
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme, locale=locale)
+    context = browser.new_context(color_scheme=theme, locale=locale)
     page = opened(context, port, Heard())
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    show(page, CAT)
-    expect(page.locator("#near li")).to_have_count(6)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    shot = page.screenshot(full_page=True, path=SCREENSHOTS / f"{width}-{theme}-{language}.png")
-    assert Image.open(io.BytesIO(shot)).width == width
+    for picture in (None, CAT):
+        if picture:
+            show(page, picture)
+            expect(page.locator("#near li")).to_have_count(6)
+        for width in (1280, 375):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            path = SCREENSHOTS / f"{'cat' if picture else 'empty'}-{width}-{theme}-{language}.png"
+            assert Image.open(io.BytesIO(page.screenshot(full_page=True, path=path))).width == width
     context.close()
 
 
