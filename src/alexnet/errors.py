@@ -5,6 +5,7 @@ AlexNetError                     exit code 2: the message says what, where and w
 |   `-- MissingExtra             an optional package is not installed
 |-- DataError                    pictures and lists of pictures
 |   |-- UnreadablePicture        one file that cannot become a picture
+|   |   `-- PictureTooLarge      its header says more pixels than the limit
 |   |-- TooManyUnreadable        more bad files than the quota allows
 |   `-- ImageTooSmall            a view larger than the picture
 |-- WeightsError                 files of weights
@@ -47,6 +48,10 @@ class DataError(AlexNetError):
 
 class UnreadablePicture(DataError):
     """One file that cannot become a picture."""
+
+
+class PictureTooLarge(UnreadablePicture):
+    """A picture whose header says more pixels than the limit."""
 
 
 class TooManyUnreadable(DataError):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from alexnet.errors import UnreadablePicture
+from alexnet.errors import PictureTooLarge, UnreadablePicture
 from alexnet.lineages.spec import Fit
 
 try:
@@ -52,7 +52,7 @@ IMPOSTORS = (  # what else is found under a picture's name, by its first bytes i
 )
 
 
-def read_picture(source: Path | bytes | Image.Image, name: str = "") -> Image.Image:
+def read_picture(source: Path | bytes | Image.Image, name: str = "", max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The first frame of a picture file: upright by its EXIF, RGB, transparency on white, 16 bits scaled to 8.
 
     JPEGs go through simplejpeg where it is installed; the pixels are Pillow's either way.
@@ -60,17 +60,19 @@ def read_picture(source: Path | bytes | Image.Image, name: str = "") -> Image.Im
     Args:
         source: a file, its bytes, or an opened picture, which is left as it is.
         name: what errors call it; the path by default.
+        max_pixels: what a file's header may announce; looked up before anything is decoded.
 
     Raises:
-        UnreadablePicture: missing, truncated, too large, or not a picture; the message says which.
+        UnreadablePicture: missing, truncated, or not a picture; the message says which.
+        PictureTooLarge: more pixels than that.
     """
     name = name or (str(source) if isinstance(source, Path) else "picture")
     if isinstance(source, Image.Image):
         return _upright_rgb(source, name)
     data = read_bytes(source, name) if isinstance(source, Path) else source
-    pixels = decode_jpeg(data)
+    pixels = decode_jpeg(data, max_pixels)
     if pixels is None:
-        return _upright_rgb(open_picture(data, name), name)
+        return _upright_rgb(open_picture(data, name, max_pixels), name)
     picture = Image.fromarray(pixels)
     if b"Exif" in data or b"Orientation" in data:
         return _turn(picture, orientation(open_picture(data, name)))
@@ -95,7 +97,7 @@ def to_square(picture: Image.Image, side: int, fit: Fit) -> np.ndarray:
     return np.array(_cut_center(picture.resize((width, height), Image.Resampling.BILINEAR), side, side))
 
 
-def decode_jpeg(data: bytes) -> np.ndarray | None:
+def decode_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
     """The pixels of a JPEG as stored, not turned: (H, W, 3) uint8, equal to Pillow's; None where Pillow has to do it.
 
     That is: simplejpeg is not installed, the colours are CMYK, or the file is damaged, large or no JPEG at all.
@@ -104,14 +106,14 @@ def decode_jpeg(data: bytes) -> np.ndarray | None:
         return None
     try:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
-        if colors in ("YCbCr", "RGB", "Gray") and height * width <= MAX_PIXELS:
+        if colors in ("YCbCr", "RGB", "Gray") and height * width <= max_pixels:
             return np.asarray(simplejpeg.decode_jpeg(data, "RGB"))
     except ValueError:
         pass  # damaged, and it stays with Pillow to say whether so badly that it is refused
     return None
 
 
-def open_picture(data: bytes, name: str = "picture") -> Image.Image:
+def open_picture(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Image.Image:
     """A picture with only its header read: format, mode, size and EXIF are known, nothing is decoded yet.
 
     Raises:
@@ -121,12 +123,12 @@ def open_picture(data: bytes, name: str = "picture") -> Image.Image:
         with _PILLOW_SILENCED:
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise UnreadablePicture(f"{name}: {error} Make it smaller.") from None
+        raise PictureTooLarge(f"{name}: {error} Make it smaller.") from None
     except Exception as error:
         raise _refusal(data, name, error) from error
-    if picture.width * picture.height > MAX_PIXELS:
-        raise UnreadablePicture(
-            f"{name}: {picture.width} x {picture.height} pixels are more than the limit of {MAX_PIXELS}. "
+    if picture.width * picture.height > max_pixels:
+        raise PictureTooLarge(
+            f"{name}: {picture.width} x {picture.height} pixels are more than the limit of {max_pixels}. "
             "Make it smaller."
         )
     return picture
