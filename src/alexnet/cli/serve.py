@@ -18,6 +18,12 @@ def serve(
     mean: Mean = None,
     host: Annotated[str, flag(help="Address to listen on; others than this machine need 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, flag(help="Port to listen on.", metavar="N")] = 8000,
+    allow_host: Annotated[
+        list[str],
+        flag(
+            help="A name that clients on a network call this machine by; again for more, '*' for any.", metavar="NAME"
+        ),
+    ] = [],  # noqa: B006, typer makes its own list
     index: Annotated[
         Path | None, flag(help="Pictures to find alike ones in: a folder that `alexnet index` made.", metavar="IDX")
     ] = None,
@@ -36,7 +42,8 @@ def serve(
 
         try:
             from alexnet.serve.app import application
-            from alexnet.serve.server import listening, server
+            from alexnet.serve.hosts import LOOPBACK
+            from alexnet.serve.server import listening, run, server
         except ModuleNotFoundError as error:
             raise MissingExtra(error.name or "fastapi", "serve") from None
     opened = open_index(index) if index else None
@@ -50,7 +57,8 @@ def serve(
         say(f"{url} has a page, {url}/v1/predict answers; Ctrl-C ends it.")
         if json:
             write_json({"url": url, "weights": classifier.source, "lineage": classifier.lineage.name})
-        server(application(classifier, index=opened), host, place).run(sockets=[door])
+        names = (*LOOPBACK, host, *allow_host)
+        run(server(application(classifier, index=opened, hosts=names), host, place), door)
 
 
 app = command(serve)

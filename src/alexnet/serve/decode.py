@@ -4,8 +4,8 @@ import numpy as np
 from fastapi import HTTPException
 from PIL import Image
 
-from alexnet.data.picture import open_picture, read_picture, to_square
-from alexnet.errors import UnreadablePicture
+from alexnet.data.picture import read_picture, to_square
+from alexnet.errors import PictureTooLarge, UnreadablePicture
 from alexnet.inference import Classifier
 from alexnet.serve.limits import Limits
 
@@ -17,10 +17,9 @@ def image_of(name: str, data: bytes, limits: Limits) -> Image.Image:
         HTTPException: 413 for too many pixels, 422 for what is no picture.
     """
     try:
-        opened = open_picture(data, name)
-        if opened.width * opened.height > limits.pixels:
-            raise HTTPException(413, f"{name}: a picture may have {limits.pixels} pixels. Make it smaller.")
-        return read_picture(data, name)
+        return read_picture(data, name, limits.pixels)
+    except PictureTooLarge as error:
+        raise HTTPException(413, str(error)) from None
     except UnreadablePicture as error:
         raise HTTPException(422, str(error)) from None
 

@@ -14,7 +14,7 @@ from alexnet.serve.desk import Desk
 from alexnet.serve.explaining import Kind, Question, explained, twin
 from alexnet.serve.jobs import GoOn
 from alexnet.serve.pixels import png
-from alexnet.serve.receive import BODY, picture
+from alexnet.serve.receive import BODY, arriving, picture
 
 MOST_MAPS = 256
 
@@ -38,8 +38,8 @@ def explain_routes(desk: Desk) -> APIRouter:
         def work(go_on: GoOn) -> dict[str, Any]:
             return explained(apart, name, image_of(name, data, desk.limits), asked, go_on)
 
-        with desk.waiting():
-            name, data = await picture(request, desk.limits)
+        with arriving(request, desk.admission) as held:
+            name, data = await picture(request, held)
             try:
                 return await desk.jobs.run(request, work)
             except MissingExtra as error:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from fastapi import HTTPException, Request
 
 from alexnet.serve.limits import Limits
+from alexnet.serve.metrics import Gauges
 
 T = TypeVar("T")
 GoOn = Callable[..., None]
@@ -24,10 +24,14 @@ class Abandoned(Exception):
 class Jobs:
     """A thread of its own, so that predictions go on beside it."""
 
-    def __init__(self, limits: Limits, counts: Counter[str]) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.counts = counts
+        self.count = 0  # accepted and not yet answered
         self.thread = ThreadPoolExecutor(1, "job")
+
+    def gauges(self) -> Gauges:
+        """What waits, for `Metrics`."""
+        return {"alexnet_queue_jobs": ("Explanations and searches not yet answered.", lambda: self.count)}
 
     async def run(self, request: Request, work: Callable[[GoOn], T]) -> T:
         """What `work` returns.
@@ -35,8 +39,7 @@ class Jobs:
         Raises:
             HTTPException: 503, where too many wait.
         """
-        if self.counts["jobs"] >= self.limits.jobs:
-            self.counts["refused"] += 1
+        if self.count >= self.limits.jobs:
             raise HTTPException(503, "Too many explanations wait. Try again.", {"Retry-After": "2"})
         gone = threading.Event()
 
@@ -48,7 +51,7 @@ class Jobs:
             go_on()
             return work(go_on)
 
-        self.counts["jobs"] += 1
+        self.count += 1
         try:
             done = asyncio.get_running_loop().run_in_executor(self.thread, whole)
             while not (await asyncio.wait([done], timeout=LOOK_S))[0]:
@@ -59,7 +62,7 @@ class Jobs:
             raise HTTPException(499, "The client has gone.") from None
         finally:
             gone.set()
-            self.counts["jobs"] -= 1
+            self.count -= 1
 
     def close(self) -> None:
         """What waits is dropped."""

@@ -1,16 +1,34 @@
-"""How much a client may ask for."""
+"""How much a client may ask for, and how much the server takes on."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one server; beyond them a request is refused, never cut."""
+    """Bounds of one server; beyond them a request is refused, never cut.
+
+    Attributes:
+        body_bytes: of one request.
+        pixels: of one picture, looked up in its header before anything is decoded.
+        pictures: of one request.
+        waiting: pictures accepted and not yet answered.
+        jobs: explanations and searches accepted and not yet answered.
+        waiting_bytes: of all requests whose bodies arrive or wait; several times as much memory for a moment.
+        wait_s: how long a picture may have to wait by the speed of late; who would wait longer is told to come again.
+        receive_s: for the head of a request, and again for its body.
+        linger_s: how long what follows a refusal is swallowed, so that the client gets to read why.
+        gather_s: how long a picture waits for others on their way to share its pass.
+        connections: open at once.
+    """
 
     body_bytes: int = 32 * 2**20
     pixels: int = 50_000_000
-    pictures: int = 16  # of one request
-    waiting: int = 64  # pictures accepted and not yet answered
-    jobs: int = 8  # explanations and searches accepted and not yet answered
-    receive_s: float = 20.0  # for the head of a request, and again for its body
+    pictures: int = 16
+    waiting: int = 512
+    jobs: int = 8
+    waiting_bytes: int = 128 * 2**20
+    wait_s: float = 0.6
+    receive_s: float = 20.0
+    linger_s: float = 5.0
     gather_s: float = 0.004
+    connections: int = 1000

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 
 from alexnet.inference import Guess, Prediction
-from alexnet.serve.decode import square_of
 from alexnet.serve.desk import Desk
-from alexnet.serve.receive import BODY, pictures
+from alexnet.serve.receive import BODY, arriving, pictures
 
 
 def predict_routes(desk: Desk) -> APIRouter:
@@ -20,19 +19,18 @@ def predict_routes(desk: Desk) -> APIRouter:
         request: Request, top: Annotated[int, Query(ge=1)] = 5, views: Annotated[Literal["1", "10"], Query()] = "1"
     ) -> list[dict[str, Any]]:
         """The likeliest classes of each picture."""
-        with desk.waiting() as held:
-            found = await pictures(request, desk.limits)
-            held.grow(len(found))
-            answers = await asyncio.gather(*[_answer(desk, name, data, top, int(views)) for name, data in found])
-            desk.counts["pictures"] += held.count
-            return [each.to_json() for each in answers]
+        desk.admission.require_room()
+        with arriving(request, desk.admission) as held:
+            found = await pictures(request, held)
+            with desk.admission.waiting(len(found), int(views)):
+                answers = await asyncio.gather(*[_answer(desk, *each, top, int(views)) for each in found])
+        return [each.to_json() for each in answers]
 
     return router
 
 
 async def _answer(desk: Desk, name: str, data: bytes, top: int, views: int) -> Prediction:
-    square = await asyncio.to_thread(square_of, desk.classifier, name, data, desk.limits)
-    probs = await desk.batches.probs(square, views)  # (K,)
+    probs = await desk.batches.probs(name, data, views)  # (K,)
     best = probs.topk(min(top, len(probs)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return Prediction(name, tuple(Guess(index, desk.classifier.label(index), prob) for index, prob in pairs))

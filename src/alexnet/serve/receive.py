@@ -1,6 +1,8 @@
 """The pictures of a request, read within bounds of size and time."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PureWindowsPath
 from typing import Any
 
@@ -8,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from alexnet.serve.admission import Admission, Body
 from alexnet.serve.limits import Limits
 
 BODY = {  # for the API's description
@@ -27,38 +30,58 @@ BODY = {  # for the API's description
 CLOSE = {"Connection": "close"}  # what the client still sends is not read
 
 
-async def pictures(request: Request, limits: Limits) -> list[tuple[str, bytes]]:
-    """Names and bytes of the pictures of a request: multipart fields `file`, or the body as a picture."""
-    body = await _body(request, limits)
+@contextmanager
+def arriving(request: Request, admission: Admission) -> Iterator[Body]:
+    """Count the body of a request as long as the block lasts; `pictures` reads it.
+
+    Raises:
+        HTTPException: 413, or 503, where the client says its length and that is too much.
+    """
+    said = request.headers.get("content-length", "")
+    length = int(said) if said.isdigit() else 0
+    if length > admission.limits.body_bytes:
+        raise _too_large(admission.limits)
+    with admission.body(length) as body:
+        yield body
+
+
+async def pictures(request: Request, held: Body) -> list[tuple[str, bytes]]:
+    """Names and bytes of the pictures of a request: multipart fields `file`, or the body as a picture.
+
+    Raises:
+        HTTPException: 400 no picture, 408 too slow, 413 too large, 503 more than can be held now.
+    """
+    body = await _body(request, held)
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         found = [("picture 0", body)] if body else []
     else:
-        found = await _files(request, body, limits)
+        found = await _files(request, body, held.limits)
     if not found:
         raise HTTPException(400, "No picture: send the multipart field `file`, or a picture as the body.")
     return found
 
 
-async def picture(request: Request, limits: Limits) -> tuple[str, bytes]:
+async def picture(request: Request, held: Body) -> tuple[str, bytes]:
     """Name and bytes of the one picture of a request."""
-    found, *more = await pictures(request, limits)
+    found, *more = await pictures(request, held)
     if more:
         raise HTTPException(400, f"{1 + len(more)} pictures: one is looked into at a time.")
     return found
 
 
-async def _body(request: Request, limits: Limits) -> bytes:
-    too_large = HTTPException(413, f"A request may have {limits.body_bytes} bytes. Make the pictures smaller.", CLOSE)
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limits.body_bytes:
-        raise too_large
-    body = bytearray()
+def _too_large(limits: Limits) -> HTTPException:
+    return HTTPException(413, f"A request may have {limits.body_bytes} bytes. Make the pictures smaller.", CLOSE)
+
+
+async def _body(request: Request, held: Body) -> bytes:
+    body, limits = bytearray(), held.limits
     try:
         async with asyncio.timeout(limits.receive_s):
             async for chunk in request.stream():
+                if len(body) + len(chunk) > limits.body_bytes:
+                    raise _too_large(limits)
+                held.grow(len(chunk))
                 body += chunk
-                if len(body) > limits.body_bytes:
-                    raise too_large
     except TimeoutError:
         raise HTTPException(408, f"The pictures did not arrive within {limits.receive_s:g} s.", CLOSE) from None
     return bytes(body)

@@ -1,15 +1,17 @@
-"""The application on a socket, with a deadline for the head of each request."""
+"""The application on a socket."""
 
-import asyncio
+import signal
 import socket
-from typing import Any
+import threading
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from alexnet.errors import UsageError
 from alexnet.serve.limits import Limits
+from alexnet.serve.protocol import Connection
+
+ANSWER_S = 10  # for what has been received when the server is told to stop
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -28,30 +30,19 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def server(app: FastAPI, host: str, port: int, limits: Limits | None = None) -> uvicorn.Server:
-    """A server that is ready to `run()`."""
-    receive_s = (limits or Limits()).receive_s
-
-    class Deadline(H11Protocol):
-        timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._arm()
-
-        def data_received(self, data: bytes) -> None:
-            if self.timer is None and (self.cycle is None or self.cycle.response_complete):
-                self._arm()
-            super().data_received(data)
-
-        def _arm(self) -> None:
-            self.timer = self.loop.call_later(receive_s, self._close_unless_newer, self.cycle)
-
-        def _close_unless_newer(self, cycle: Any) -> None:
-            self.timer = None
-            if self.cycle is cycle:
-                self.transport.close()
-
+    """A server that is ready to `run()`; told to stop, it answers first what it has begun to receive."""
+    bounds = limits or Limits()
     config = uvicorn.Config(
-        app, host, port, http=Deadline, ws="none", log_level="warning", server_header=False, limit_concurrency=256
-    )
+        app, host, port,
+        http=type("Connection", (Connection,), {"limits": bounds}),
+        ws="none", log_level="warning", server_header=False,
+        timeout_graceful_shutdown=round(bounds.receive_s + ANSWER_S),
+    )  # fmt: skip
     return uvicorn.Server(config)
+
+
+def run(served: uvicorn.Server, door: socket.socket) -> None:
+    """Answer at `door` until SIGTERM, which is how a server ends well, or Ctrl-C."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when all is answered
+    served.run(sockets=[door])

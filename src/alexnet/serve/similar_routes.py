@@ -18,7 +18,7 @@ from alexnet.serve.decode import image_of
 from alexnet.serve.desk import Desk
 from alexnet.serve.jobs import GoOn
 from alexnet.serve.pixels import jpeg
-from alexnet.serve.receive import BODY, picture
+from alexnet.serve.receive import BODY, arriving, picture
 
 MOST = 50
 SIDE = 192  # pixels of a small copy
@@ -47,8 +47,8 @@ def similar_routes(desk: Desk, index: Index) -> APIRouter:
             (match,) = search_trusted(desk.classifier, index, image, top, metric).matches
             return {"image": name, "layer": about.layer, "metric": metric, "neighbours": _told(match, has_labels)}
 
-        with desk.waiting():
-            name, data = await picture(request, desk.limits)
+        with arriving(request, desk.admission) as held:
+            name, data = await picture(request, held)
             return await desk.jobs.run(request, work)
 
     @router.get("/v1/index/{row}.jpg", response_class=Response)

@@ -29,11 +29,6 @@ def status_routes(desk: Desk) -> APIRouter:
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> str:
         """Counts in Prometheus' text format."""
-        counts = desk.counts
-        rows = (
-            ("pictures_total", "counter", counts["pictures"]), ("refused_total", "counter", counts["refused"]),
-            ("passes_total", "counter", desk.batches.passes), ("pictures_waiting", "gauge", counts["waiting"]),
-        )  # fmt: skip
-        return "".join(f"# TYPE alexnet_{name} {kind}\nalexnet_{name} {value}\n" for name, kind, value in rows)
+        return desk.metrics.text()
 
     return router
