@@ -56,20 +56,19 @@ class Admission:
         Raises:
             HTTPException: 503 with Retry-After.
         """
-        if self.wait_s >= self.limits.wait_s or self.pictures >= self.limits.waiting:
+        is_slow = self.wait_s >= self.limits.wait_s and self.views >= self.limits.few_views
+        if is_slow or self.pictures >= self.limits.waiting:
             raise self._refusal("Too many pictures wait.")
 
     @contextmanager
     def waiting(self, pictures: int, views: int) -> Iterator[None]:
-        """Count `pictures` of `views` each as waiting, inside; a server without work takes any one request.
+        """Count `pictures` of `views` each as waiting, inside.
 
         Raises:
-            HTTPException: 503 with Retry-After.
+            HTTPException: 503 with Retry-After: those before them take too long, or they are too many.
         """
         self.require_room()
         if self.pictures and self.pictures + pictures > self.limits.waiting:
-            raise self._refusal("Too many pictures wait.")
-        if self.views and self.wait_s + pictures * views * self.view_s > self.limits.wait_s:
             raise self._refusal("Too many pictures wait.")
         self.pictures += pictures
         self.views += pictures * views

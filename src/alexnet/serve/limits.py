@@ -15,6 +15,7 @@ class Limits:
         jobs: explanations and searches accepted and not yet answered.
         waiting_bytes: of all requests whose bodies arrive or wait; several times as much memory for a moment.
         wait_s: how long a picture may have to wait by the speed of late; who would wait longer is told to come again.
+        few_views: that may wait however slow they go: two people who ask for ten views each.
         receive_s: for the head of a request, and again for its body.
         linger_s: how long what follows a refusal is swallowed, so that the client gets to read why.
         gather_s: how long a picture waits for others on their way to share its pass.
@@ -28,6 +29,7 @@ class Limits:
     jobs: int = 8
     waiting_bytes: int = 128 * 2**20
     wait_s: float = 0.6
+    few_views: int = 20
     receive_s: float = 20.0
     linger_s: float = 5.0
     gather_s: float = 0.004
