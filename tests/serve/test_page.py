@@ -38,6 +38,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium: `apt-get install chromium`, or set CHROMIUM")
 FLAGS = (
     "--no-sandbox",  # the tests may run as root
+    "--disable-dev-shm-usage",  # and where that is small
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",

@@ -3,6 +3,7 @@
 Where the pictures lie is nobody's business: a row has a number, a label and a small copy.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ def similar_routes(desk: Desk, index: Index) -> APIRouter:
     router = APIRouter()
     index.require(desk.classifier)
     about, has_labels = index.about, index.folders > 1
+    decoding = asyncio.Semaphore(2)  # a page asks for many at once, and each may be large
 
     @router.post("/v1/similar", openapi_extra=BODY)
     async def similar(
@@ -52,19 +54,24 @@ def similar_routes(desk: Desk, index: Index) -> APIRouter:
             return await desk.jobs.run(request, work)
 
     @router.get("/v1/index/{row}.jpg", response_class=Response)
-    def small(row: int) -> Response:
+    async def small(row: int) -> Response:
         """A small copy of one picture of the index."""
-        name = index.names([row]).get(row)
-        if name is None:
-            raise HTTPException(404, f"The index has no row {row}.")
-        try:
-            copy = image_of(f"row {row}", read_bytes(index.path(name)), desk.limits)
-        except (DataError, HTTPException):
-            raise HTTPException(404, f"The picture of row {row} is no longer there.") from None
-        copy.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        return Response(jpeg(copy), media_type="image/jpeg")
+        async with decoding:
+            return Response(await asyncio.to_thread(_small, desk, index, row), media_type="image/jpeg")
 
     return router
+
+
+def _small(desk: Desk, index: Index, row: int) -> bytes:
+    name = index.names([row]).get(row)
+    if name is None:
+        raise HTTPException(404, f"The index has no row {row}.")
+    try:
+        copy = image_of(f"row {row}", read_bytes(index.path(name)), desk.limits)
+    except (DataError, HTTPException):
+        raise HTTPException(404, f"The picture of row {row} is no longer there.") from None
+    copy.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return jpeg(copy)
 
 
 def _told(match: Match, has_labels: bool) -> list[dict[str, Any]]:
