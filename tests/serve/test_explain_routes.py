@@ -65,6 +65,14 @@ def test_heat_is_that_of_explain(port: int, classifier: Classifier, kind: Any, t
     assert pixels(found["view"]).shape == (67, 67, 3)
 
 
+def test_a_class_is_named_by_its_index_where_names_mislead() -> None:
+    with running(application(make_classifier(("2", "1", "0", "2")))) as port:
+        for query, index in (({"class": "2"}, 0), ({"index": 2}, 2), ({"index": 3}, 3), ({"class": "3"}, 3)):
+            assert post(port, "/v1/explain", png(1), **query)[1]["target"]["index"] == index
+        status, found = post(port, "/v1/explain", png(1), index=4)
+        assert status == 422 and "below 4" in found["detail"]
+
+
 def test_heat_lies_over_the_part_of_the_picture_that_the_network_looked_at(port: int) -> None:
     found = post(port, "/v1/explain", png(5, width=80, height=80))[1]
     assert (pixels(found["view"]) == np.asarray(draw(5, 80, 80))[6:73, 6:73]).all()

@@ -184,6 +184,26 @@ def hottest(page: Page) -> tuple[int, int]:
     return x, y
 
 
+def test_a_heat_map_that_fails_leaves_the_picture_and_says_why(page: Page, heard: Heard) -> None:
+    show(page, CUP)
+    page.locator("#target option").first.evaluate("each => each.value = 200")  # a class too many
+    page.select_option("#target", index=0)
+    page.locator("#target").dispatch_event("change")
+    expect(page.get_by_role("alert")).to_contain_text("below 200")
+    expect(page.locator("#heat-map")).to_be_hidden()
+    expect(page.locator("#view")).to_be_visible()
+    page.select_option("#target", label="goldfish")
+    expect(page.locator("#heat-map")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("alert")).to_be_empty()
+    heard.complaints[:] = [each for each in heard.complaints if "422" not in each]  # the browser's own line
+
+
+def test_what_browsers_cannot_show_is_shown_by_the_server(page: Page, tmp_path: Path) -> None:
+    Image.open(CAT).save(tmp_path / "cat.tiff")
+    show(page, tmp_path / "cat.tiff")
+    assert page.locator("#view").evaluate("each => each.naturalWidth") == 227
+
+
 @pytest.mark.slow  # 144 patches
 def test_a_gray_patch_is_another_method(page: Page) -> None:
     show(page, CUP)

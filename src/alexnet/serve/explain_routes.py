@@ -29,11 +29,12 @@ def explain_routes(desk: Desk) -> APIRouter:
         request: Request,
         kind: Annotated[Kind, Query()] = "heatmap",
         target: Annotated[str | None, Query(alias="class", max_length=200)] = None,
+        index: Annotated[int | None, Query(ge=0)] = None,
         layer: Annotated[list[str] | None, Query(max_length=64)] = None,
         maps: Annotated[int, Query(ge=1, le=MOST_MAPS)] = 24,
     ) -> dict[str, Any]:
         """What the network makes of one picture."""
-        asked = Question(kind, target, tuple(layer or ()), maps)
+        asked = Question(kind, target, index, tuple(layer or ()), maps)
 
         def work(go_on: GoOn) -> dict[str, Any]:
             return explained(apart, name, image_of(name, data, desk.limits), asked, go_on)

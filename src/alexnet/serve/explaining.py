@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from alexnet.data.picture import to_square
-from alexnet.inference import Classifier
+from alexnet.errors import UsageError
+from alexnet.inference import Classifier, Guess
 from alexnet.inference.explain_layers import as_square, maps_facts
 from alexnet.inference.explain_pictures import heat_facts
 from alexnet.inference.explanation import asked_about, guesses_of
@@ -33,6 +34,7 @@ class Question:
 
     kind: Kind
     target: str | None
+    index: int | None
     layers: tuple[str, ...]
     count: int
 
@@ -67,7 +69,7 @@ def explained(classifier: Classifier, name: str, image: Image.Image, asked: Ques
 def _heat(classifier: Classifier, image: Image.Image, asked: Question, go_on: GoOn) -> dict[str, Any]:
     """A heat map over the centre view: the facts that the command tells, and (S, S) gray levels up to the hottest."""
     top = guesses_of(classifier, image)
-    chosen = asked_about(classifier, asked.target, top)
+    chosen = _class(classifier, asked, top)
     said: dict[str, Any] = {}
     if asked.kind == "heatmap":
         said["layer"] = asked.layers[0] if asked.layers else last_maps(classifier)
@@ -80,6 +82,16 @@ def _heat(classifier: Classifier, image: Image.Image, asked: Question, go_on: Go
         "view": encoded(center_pixels(classifier.preprocessing, image)),
         "heat": encoded(levels(heat, 0, max(float(heat.max()), 0))),
     }
+
+
+def _class(classifier: Classifier, asked: Question, top: Sequence[Guess]) -> Guess:
+    """The class that is asked about. Names may be numbers of their own, or not unique: an index is always sure."""
+    if asked.index is None:
+        return asked_about(classifier, asked.target, top)
+    count = classifier.lineage.num_classes
+    if asked.index >= count:
+        raise UsageError(f"there is no class {asked.index}. Name a number below {count}.")
+    return Guess(asked.index, classifier.label(asked.index), float("nan"))
 
 
 def _maps(

@@ -4,11 +4,25 @@ import { colour, HEAT } from "./colours.js";
 import { decoded, find, make, pixels } from "./dom.js";
 import { say } from "./words.js";
 
+let preview = null; // the address of the picture as the browser shows it
+
+/** Show about what the network will look at, until it says so itself; nothing, of formats that browsers do not know. */
+export function renderPreview(file) {
+  if (preview) URL.revokeObjectURL(preview);
+  preview = URL.createObjectURL(file);
+  const view = find("view");
+  view.hidden = false;
+  view.onerror = () => (view.hidden = true);
+  view.style.filter = "";
+  view.src = preview;
+}
+
 export function clearHeat() {
   const canvas = find("heat-map");
   canvas.width = canvas.height = 1;
   canvas.hidden = true;
   find("heat-said").textContent = "";
+  find("heat").classList.remove("dim");
 }
 
 export async function renderHeat({ kind, view, heat, target, hottest }) {
@@ -17,6 +31,7 @@ export async function renderHeat({ kind, view, heat, target, hottest }) {
   const { width, height } = levels;
   Object.assign(canvas, { width, height, hidden: false });
   canvas.getContext("2d").putImageData(colour(pixels(levels, 0, 0, width, height), HEAT), 0, 0);
+  find("view").hidden = false;
   find("view").src = `data:image/png;base64,${view}`;
   const said =
     hottest.value > 0 ? say("heatSaid", { kind, label: target.label }) : say("heatNone", { label: target.label });

@@ -3,8 +3,9 @@
 import { get, post, Wrong } from "./ask.js";
 import { find } from "./dom.js";
 import { renderBars, renderViews } from "./guesses.js";
-import { clearHeat, renderHeat, renderOpacity, renderTargets } from "./heat.js";
+import { clearHeat, renderHeat, renderOpacity, renderPreview, renderTargets } from "./heat.js";
 import { listen, renderExamples } from "./input.js";
+import { keep } from "./kept.js";
 import { renderKernels } from "./kernels.js";
 import { listenToWalk, names, renderMaps, renderWalk } from "./layers.js";
 import { renderIndex, renderNear } from "./near.js";
@@ -71,6 +72,7 @@ async function lookAt(mine) {
   renderMaps(null);
   renderNear(null);
   clearHeat();
+  renderPreview(mine.file);
   await predict(mine);
   find("answers").hidden = false;
   const heat = explain(mine);
@@ -93,9 +95,11 @@ function ask(mine, path, query) {
 }
 
 async function predict(mine) {
-  const [found] = await ask(mine, "/v1/predict", { top: 5, views: chosen("views") });
-  mine.predicted = found;
+  const views = chosen("views");
+  const [found] = await ask(mine, "/v1/predict", { top: 5, views });
   mine.target ??= found.top[0].index;
+  if (views !== chosen("views")) return; // another answer is on its way
+  mine.predicted = found;
   const best = found.top.map((guess) => `${guess.label} ${percent(guess.prob)}`).join(", ");
   state = () => say("done", { top: best });
   isDone = true;
@@ -106,14 +110,23 @@ async function predict(mine) {
 
 async function explain(mine) {
   const kind = chosen("kind");
+  const { target } = mine;
+  const isWanted = () => mine === asked && kind === chosen("kind") && target === mine.target;
   find("heat").classList.add("dim");
+  find("heat-said").textContent = say("working");
+  wrong = null;
+  renderState();
   try {
-    const found = await ask(mine, "/v1/explain", { kind, class: mine.target });
-    if (mine !== asked || kind !== chosen("kind") || found.target.index !== mine.target) return; // another is on its way
+    const found = await ask(mine, "/v1/explain", { kind, index: target });
+    if (!isWanted()) return; // another is on its way
     mine.heat = found;
     await renderHeat(found);
+  } catch (error) {
+    if (!isWanted()) return;
+    clearHeat();
+    throw error;
   } finally {
-    find("heat").classList.remove("dim");
+    if (isWanted()) find("heat").classList.remove("dim");
   }
 }
 
@@ -129,7 +142,7 @@ function listenToSwitches() {
   });
   find("theme").addEventListener("click", () => {
     document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    localStorage.setItem("alexnet.theme", document.documentElement.dataset.theme);
+    keep("theme", document.documentElement.dataset.theme);
     render();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);

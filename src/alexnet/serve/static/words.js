@@ -1,9 +1,11 @@
 // What the page says, in two languages.
 
+import { keep, recall } from "./kept.js";
+
 const english = {
   skip: "To the picture",
-  dark: "Dark",
-  light: "Light",
+  dark: "Dark theme",
+  light: "Light theme",
   picture: "A picture",
   drop: "Drop a picture here, or paste one.",
   choose: "Choose a picture",
@@ -89,8 +91,8 @@ const english = {
 
 const chinese = {
   skip: "跳到图片",
-  dark: "深色",
-  light: "浅色",
+  dark: "深色主题",
+  light: "浅色主题",
   picture: "图片",
   drop: "把图片拖到这里，或直接粘贴。",
   choose: "选择图片",
@@ -170,14 +172,14 @@ const languages = { en: english, zh: chinese };
 const preferred = (navigator.languages ?? [navigator.language])
   .map((tag) => tag.slice(0, 2))
   .find((tag) => tag in languages);
-let language = localStorage.getItem("alexnet.language") ?? preferred ?? "en";
+let language = recall("language") ?? preferred ?? "en";
 if (!(language in languages)) language = "en";
 
 export const current = () => language;
 
 export function choose(next) {
   language = next;
-  localStorage.setItem("alexnet.language", next);
+  keep("language", next);
 }
 
 export function say(key, facts) {
