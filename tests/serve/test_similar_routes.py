@@ -76,6 +76,7 @@ def test_a_picture_of_the_index_is_its_own_nearest_and_comes_back_small(port: in
     assert found["distance"] == pytest.approx(0, abs=0.05)
     status, headers, answer = ask(port, "GET", found["picture"])
     assert (status, headers["content-type"]) == (200, "image/jpeg")
+    assert headers["cross-origin-resource-policy"] == "same-origin"
     small = Image.open(io.BytesIO(answer))
     assert small.size == (192, 160)
     expected = draw(7, width=240, height=200).resize((192, 160), Image.Resampling.LANCZOS)

@@ -23,6 +23,7 @@ from alexnet.serve.receive import BODY, arriving, picture
 
 MOST = 50
 SIDE = 192  # pixels of a small copy
+OURS = {"Cross-Origin-Resource-Policy": "same-origin"}  # pages from elsewhere cannot show them
 
 
 def similar_routes(desk: Desk, index: Index) -> APIRouter:
@@ -57,7 +58,7 @@ def similar_routes(desk: Desk, index: Index) -> APIRouter:
     async def small(row: int) -> Response:
         """A small copy of one picture of the index."""
         async with decoding:
-            return Response(await asyncio.to_thread(_small, desk, index, row), media_type="image/jpeg")
+            return Response(await asyncio.to_thread(_small, desk, index, row), headers=OURS, media_type="image/jpeg")
 
     return router
 
