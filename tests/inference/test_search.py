@@ -196,6 +196,20 @@ def test_neighbours_are_called_by_their_folder_unless_they_share_it() -> None:
     assert names(match("1.png", "p/ant/2.png")) == ["1.png", "ant"]
 
 
+def test_an_index_knows_whether_its_pictures_lie_in_several_folders(
+    classifier: Classifier, folder: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    draw(1).save(flat / "a.png")
+    draw(2).save(flat / "b.png")
+    assert not write_index(classifier, flat, tmp_path / "one").has_folders
+    both = write_index(classifier, [flat, folder], tmp_path / "two")
+    assert both.has_folders
+    assert both.names([1, 2]) == {1: str(flat / "b.png"), 2: str(sorted(folder.rglob("*.png"))[0])}
+    assert both.names([999]) == {}
+
+
 def test_relative_names_lead_to_the_pictures_from_anywhere(
     classifier: Classifier, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,9 +122,14 @@ def show(page: Page, picture: Path) -> None:
 
 
 def settle(page: Page) -> None:
-    for place in ("#bars li", "#heat-map", "#ten li", "#maps-tiles canvas"):
+    predicted(page)
+    for place in ("#heat-map", "#ten li", "#maps-tiles canvas"):
         expect(page.locator(place).first).to_be_visible(timeout=WAIT_MS)
     page.wait_for_selector("#heat:not(.dim)")
+
+
+def predicted(page: Page) -> None:
+    expect(page.locator("#bars li").first).to_be_visible(timeout=WAIT_MS)
 
 
 def bars(page: Page) -> list[tuple[str, str]]:
@@ -275,7 +280,7 @@ def test_kernels_are_there_before_any_picture(page: Page) -> None:
 
 
 def test_nearest_pictures_come_from_the_index(page: Page) -> None:
-    show(page, CUP)
+    page.set_input_files("#file", CUP)
     expect(page.locator("#near li")).to_have_count(6)
     first = page.locator("#near li").first
     assert first.locator(".faint").inner_text() == "distance 0"  # itself
@@ -366,7 +371,7 @@ def test_pictures_are_dropped_and_pasted(page: Page, port: int, way: str) -> Non
         }""",
         [way, list(CUP.read_bytes())],
     )
-    settle(page)
+    predicted(page)
     (answer,) = post(port, "/v1/predict", CUP.read_bytes())[1]
     assert bars(page) == as_shown(answer["top"])
 
@@ -375,13 +380,13 @@ def test_the_camera_takes_a_picture(page: Page) -> None:
     page.get_by_role("button", name="Use the camera").click()
     page.locator("video").evaluate("each => each.videoWidth || new Promise(done => (each.onloadeddata = done))")
     page.get_by_role("button", name="Take the picture").click()
-    settle(page)
+    predicted(page)
     assert page.evaluate("document.querySelector('video').srcObject") is None  # the camera is off again
 
 
 def test_examples_are_one_click_away(page: Page, port: int) -> None:
     page.get_by_role("button", name="a rocket").click()
-    settle(page)
+    predicted(page)
     (answer,) = post(port, "/v1/predict", (PHOTOS / "rocket.jpg").read_bytes())[1]
     assert bars(page) == as_shown(answer["top"])
 

@@ -7,7 +7,8 @@ IDX/index.json     layer, weights and their fingerprint, the folder that relativ
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,10 +70,10 @@ class Index:
     def names(self, places: Iterable[int]) -> dict[int, str]:
         """The names of some rows."""
         wanted = set(places)
-        return {place: name for place, name in enumerate(self._every_name()) if place in wanted}
-
-    def _every_name(self) -> Iterator[str]:
-        return read_names(self.folder / NAMES)
+        with (self.folder / NAMES).open(
+            "rb"
+        ) as lines:  # few are worth parsing: 0.15 s of a million, not 2.8
+            return {place: json.loads(line) for place, line in enumerate(lines) if place in wanted}
 
     @property
     def weights(self) -> str | None:
@@ -104,9 +105,11 @@ class Index:
         return {"index": str(self.folder), **asdict(self.about), "bytes": self.bytes, "skipped": skipped}
 
     @cached_property
-    def folders(self) -> int:
-        """How many folders its pictures lie in."""
-        return len({Path(name).parent for name in self._every_name()})
+    def has_folders(self) -> bool:
+        """Whether its pictures lie in more than one folder."""
+        parents = (name.rpartition(os.sep)[0] for name in read_names(self.folder / NAMES))
+        first = next(parents)
+        return any(parent != first for parent in parents)
 
     @property
     def bytes(self) -> int:

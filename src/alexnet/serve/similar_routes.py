@@ -34,7 +34,7 @@ def similar_routes(desk: Desk, index: Index) -> APIRouter:
     """
     router = APIRouter()
     index.require(desk.classifier)
-    about, has_labels = index.about, index.folders > 1
+    about, has_labels = index.about, index.has_folders
     decoding = asyncio.Semaphore(2)  # a page asks for many at once, and each may be large
 
     @router.post("/v1/similar", openapi_extra=BODY)
