@@ -49,11 +49,12 @@ Row = dict[str, Any]
 
 @dataclass
 class Record:
-    """What the clients of `load_client.py` found: seconds by status, an answer for each picture, lost connections."""
+    """What the clients of `load_client.py` found; see there."""
 
     latencies: dict[int, list[float]]
     answers: Row
     broken: int
+    late: list[float]
 
 
 class Server:
@@ -103,7 +104,7 @@ class Server:
         done = subprocess.run(command, input=json.dumps(plan), stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout)
         times = {int(status): latencies for status, latencies in found["latencies"].items()}
-        return Record(times, found["answers"], found["broken"])
+        return Record(times, found["answers"], found["broken"], found["late"])
 
     def stop(self) -> None:
         self.process.terminate()
@@ -217,6 +218,7 @@ def overload(weights: str, pictures: list[Path], seconds: float, patience_s: flo
         "refused_longest_ms": round(1e3 * percentile(refused, 100), 1),
         "other": {status: len(times) for status, times in found.latencies.items() if status not in (200, 503)},
         "broken": found.broken,
+        "client_late_p99_ms": round(1e3 * percentile(found.late, 99), 1),
     }
 
 

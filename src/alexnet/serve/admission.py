@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 
 from starlette.exceptions import HTTPException
 
 from alexnet.serve.limits import Limits
 from alexnet.serve.metrics import Gauges
 
-LATEST = 0.1
+LATEST = 0.2
 """Weight of the latest pass in the speed of late."""
+TURNS = 3
 
 
 class Admission:
@@ -25,6 +27,7 @@ class Admission:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.pictures = self.views = self.body_bytes = 0
+        self._turns = cycle(range(TURNS))
         self._done: tuple[float, float] = (0.0, 0.0)  # seconds of work and views, older ones fading
 
     @property
@@ -97,7 +100,8 @@ class Admission:
             self.body_bytes -= body.size
 
     def _refusal(self, why: str) -> HTTPException:
-        seconds = max(1, math.ceil(self.wait_s))
+        """They come again in turns: all at once they would wait for each other's refusals."""
+        seconds = max(1, math.ceil(self.wait_s)) + next(self._turns)
         return HTTPException(503, f"{why} Try again.", {"Retry-After": str(seconds)})
 
 

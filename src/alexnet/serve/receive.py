@@ -37,11 +37,9 @@ def arriving(request: Request, admission: Admission) -> Iterator[Body]:
     Raises:
         HTTPException: 413, or 503, where the client says its length and that is too much.
     """
-    said = request.headers.get("content-length", "")
-    length = int(said) if said.isdigit() else 0
-    if length > admission.limits.body_bytes:
-        raise _too_large(admission.limits)
-    with admission.body(length) as body:
+    length = _announced(request)
+    _require(length or 0, admission.limits.body_bytes)
+    with admission.body(length or 0) as body:
         yield body
 
 
@@ -69,17 +67,26 @@ async def picture(request: Request, held: Body) -> tuple[str, bytes]:
     return found
 
 
-def _too_large(limits: Limits) -> HTTPException:
-    return HTTPException(413, f"A request may have {limits.body_bytes} bytes. Make the pictures smaller.", CLOSE)
+def _announced(request: Request) -> int | None:
+    """The length of the body, where the client says it."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isdigit() else None
+
+
+def _require(length: int, limit: int, how: str = "") -> None:
+    if length > limit:
+        raise HTTPException(413, f"A request{how} may have {limit} bytes. Make the pictures smaller.", CLOSE)
 
 
 async def _body(request: Request, held: Body) -> bytes:
     body, limits = bytearray(), held.limits
+    limit, how = limits.body_bytes, ""
+    if _announced(request) is None:
+        limit, how = min(limit, limits.unannounced_bytes), " without Content-Length"
     try:
         async with asyncio.timeout(limits.receive_s):
             async for chunk in request.stream():
-                if len(body) + len(chunk) > limits.body_bytes:
-                    raise _too_large(limits)
+                _require(len(body) + len(chunk), limit, how)
                 held.grow(len(chunk))
                 body += chunk
     except TimeoutError:
