@@ -14,7 +14,7 @@ from alexnet.serve.app import application
 from alexnet.serve.limits import Limits
 from oracles.classifiers import make_classifier
 from oracles.running import running
-from oracles.uploads import multipart, png
+from oracles.uploads import encoded, multipart, png
 
 LIMITS = Limits(body_bytes=200_000, pixels=20_000, receive_s=5.0)
 
@@ -47,6 +47,32 @@ def test_several_files_keep_their_order_and_lose_their_folders(port: int) -> Non
     body = multipart(("a.png", png(2)), ("../../etc/b.png", png(3)))
     status, found = ask(port, "POST", "/v1/predict", body, Content_Type="multipart/form-data; boundary=x")
     assert status == 200 and [each["image"] for each in found] == ["a.png", "b.png"]
+
+
+def test_no_picture_is_put_on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = encoded("BMP", 1, width=800, height=600)
+    with running(application(make_classifier())) as port:
+        monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+        body = multipart(("a.bmp", large), ("b.bmp", large))
+        status, found = ask(port, "POST", "/v1/predict", body, Content_Type="multipart/form-data; boundary=x")
+    assert status == 200 and len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary"),
+    [(b"", "x"), (b"--y--\r\n", "x"), (multipart(*[("a.png", b"a")] * 17), "x"), (multipart(("a.png", b"a")), "")],
+)
+def test_a_broken_form_is_a_clients_mistake(port: int, body: bytes, boundary: str) -> None:
+    status, found = ask(port, "POST", "/v1/predict", body, Content_Type=f"multipart/form-data; boundary={boundary}")
+    assert status == 400 and "Traceback" not in found["detail"]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "C:\\secret\\key.png", "http://evil.example/a.png", "../../.ssh/id"])
+def test_names_are_repeated_without_their_places(port: int, name: str) -> None:
+    body = multipart((name, b"http://evil.example/a.png"))
+    status, found = ask(port, "POST", "/v1/predict", body, Content_Type="multipart/form-data; boundary=x")
+    assert status == 422
+    assert not any(each in found["detail"].split(": ")[0] for each in ("/", "\\", "evil", "secret", "ssh"))
 
 
 def test_clients_at_once_each_get_their_own_answer(port: int) -> None:

@@ -1,13 +1,14 @@
 """The pictures of a request, read within bounds of size and time."""
 
 import asyncio
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import PureWindowsPath
-from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from alexnet.serve.admission import Admission, Body
@@ -94,13 +95,24 @@ async def _body(request: Request, held: Body) -> bytes:
     return bytes(body)
 
 
-async def _files(request: Request, body: bytes, limits: Limits) -> list[tuple[str, bytes]]:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+class _InMemory(MultiPartParser):
+    """A parser that puts no picture on a disk, however large it is."""
 
-    async with Request(request.scope, receive).form(max_files=limits.pictures, max_fields=8) as form:
-        files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
-        return [(_name(each.filename, n), await each.read()) for n, each in enumerate(files)]
+    spool_max_size = sys.maxsize
+
+
+async def _files(request: Request, body: bytes, limits: Limits) -> list[tuple[str, bytes]]:
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    try:
+        form = await _InMemory(request.headers, whole(), max_files=limits.pictures, max_fields=8).parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from None
+    files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
+    found = [(_name(each.filename, position), each.file.read()) for position, each in enumerate(files)]
+    await form.close()
+    return found
 
 
 def _name(filename: str | None, position: int) -> str:
