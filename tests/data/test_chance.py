@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alexnet.data.chance import draws, permutation
+from alexnet.data.chance import draws, draws_at, permutation
 
 MASK = 2**64 - 1
 
@@ -82,3 +82,10 @@ def test_swapping_seed_and_epoch_gives_another_order() -> None:
 
 def test_a_late_batch_costs_as_much_as_the_first() -> None:
     assert draws(0, 0, 10**15, 4, 8).shape == (4, 8)  # would never end if the numbers before it were made
+
+
+def test_chosen_positions_have_the_rows_that_are_theirs() -> None:
+    everything = draws(5, 2, 0, 50, 3)
+    chosen = np.array([7, 8, 20, 49])
+    np.testing.assert_array_equal(draws_at(5, 2, chosen, 3), everything[chosen])
+    assert draws_at(5, 2, chosen[:0], 3).shape == (0, 3)

@@ -12,27 +12,24 @@ from torch import nn
 from alexnet.bench.clock import Work
 from alexnet.bench.comparison import cudnn_searches, with_ratios
 from alexnet.bench.figure import Benchmark, figure
-from alexnet.bench.loading import training_pictures
+from alexnet.bench.peers import usual_precision
 from alexnet.bench.synthetic import synthetic
-from alexnet.bench.training import our_step
-from alexnet.data.augment import Augmentation
+from alexnet.bench.training import our_scheme, our_step, our_training
 from alexnet.data.preprocess import Preprocessing
-from alexnet.data.source import Pictures
+from alexnet.data.source import Pictures, open_split_or_all
 from alexnet.data.statistics import Statistics, measure
 from alexnet.errors import UsageError
-from alexnet.fast import FastNet
-from alexnet.fast.augment import ViewCutter
 from alexnet.lineages import find
 from alexnet.model import AlexNet
 from alexnet.train.device_pictures import DevicePictures, Resident, Streamed
 from alexnet.train.engine import engine
-from alexnet.train.fused_pictures import FusedViews
+from alexnet.train.fused_pictures import FusedViews, view_cutter
 from alexnet.train.job import Job
-from alexnet.train.pictures import plain_views
+from alexnet.train.pictures import augmentation_of, plain_views
 from alexnet.train.recipe import MODERN
 from alexnet.train.reporter import SILENT
 from alexnet.train.signals import StopWish
-from alexnet.train.stage import Batches, Examples
+from alexnet.train.stage import Batches
 
 ROUNDS = 5
 LEAST_STEPS = 3
@@ -61,14 +58,13 @@ def bench_feed(
         UsageError: the data has fewer pictures than a batch.
     """
     table = find(lineage)
-    pictures = training_pictures(data, table.input.resize, table.input.fit)
+    pictures = open_split_or_all(data, "train", table.input.resize, table.input.fit)
     if len(pictures) < batch_size:
         raise UsageError(f"{data} has {len(pictures)} training pictures; a batch of {batch_size} needs as many.")
     net = AlexNet(table, num_classes=len(pictures.classes)).to(device)
-    module = engine(net, "auto").train()
-    statistics = measure(pictures, 500)
+    module, statistics = engine(net, "auto").train(), measure(pictures, 500)
     job = bench_job(net, pictures, statistics, batch_size, workers, device)
-    works = {"synthetic": synthetic_step(job)}
+    works = {"synthetic": our_training(net.lineage, *synthetic(net.lineage, batch_size, device))}
     for who, batches in ways(job, pictures, statistics, module).items():
         works[who] = fed_step(job, batches)
     times: dict[str, list[float]] = {who: [] for who in works}
@@ -82,7 +78,7 @@ def bench_feed(
         f"{type(pictures).__name__} of {len(pictures):,} pictures, {pictures.side}x{pictures.side}.",
     )
     figures = with_ratios([figure(who, batch_size, found) for who, found in times.items()])
-    return Benchmark("feed", lineage, batch_size, "bfloat16" if device.type == "cuda" else "float32", figures, notes)
+    return Benchmark("feed", lineage, batch_size, usual_precision(device), figures, notes)
 
 
 def bench_job(
@@ -105,14 +101,10 @@ def bench_job(
 
 def ways(job: Job, pictures: Pictures, statistics: Statistics, module: nn.Module) -> dict[str, Batches]:
     """How pictures can reach this network here."""
-    augmentation = Augmentation(job.recipe.crop, min_area=job.recipe.min_area)
-    if (
-        not isinstance(module, FastNet)
-        or module.blocks is None
-        or not ViewCutter.fits(job.preprocessing, pictures.side)
-    ):
+    augmentation = augmentation_of(job.recipe)
+    cutter = view_cutter(module, job, pictures, augmentation, statistics)
+    if cutter is None:
         return {"loader": plain_views(job, pictures, augmentation, statistics)}
-    cutter = ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
     workers = job.recipe.workers or None
     bring: dict[str, Callable[[], DevicePictures]] = {
         "resident": lambda: Resident(pictures, job.device, workers, job.skips, lambda done, total: None),
@@ -121,18 +113,10 @@ def ways(job: Job, pictures: Pictures, statistics: Statistics, module: nn.Module
     return {who: FusedViews(job, len(pictures), cutter, source) for who, source in bring.items()}
 
 
-def synthetic_step(job: Job) -> Work:
-    """A step on the same pictures again and again."""
-    images, labels = synthetic(job.net.lineage, job.recipe.batch_size, job.device)
-    step = our_step(job.net.lineage, job.recipe.batch_size, job.device)
-    examples = Examples.all(images, labels, len(labels))
-    return lambda: step(examples, 0.01, 0)
-
-
 def fed_step(job: Job, batches: Batches) -> Work:
     """A step on the next pictures, epoch after epoch; what is left over of an epoch is passed over."""
-    step = our_step(job.net.lineage, job.recipe.batch_size, job.device)
     size = job.recipe.batch_size
+    step = our_step(our_scheme(job.net.lineage, job.device), size)
     stream = (each for epoch in count() for each in batches(epoch, 0) if len(each.labels) == size)
 
     def work() -> None:

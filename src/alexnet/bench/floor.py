@@ -2,12 +2,20 @@
 
 from math import prod
 
+import torch
+
 from alexnet.lineages import Lineage, totals, trace
 from alexnet.lineages.spec import Norm, Pool
 
 # H100 SXM, as measured: an 8192**3 bfloat16 product, and a large copy counting what is read and what is written.
 FLOPS_PER_S, BYTES_PER_S = 790e12, 3.0e12
 DEVICE = "H100"
+
+
+def known_floor_ms(device: torch.device, lineage: Lineage, batch_size: int, is_training: bool) -> float | None:
+    """The floor of this device; None where it was not computed for such a one."""
+    is_known = device.type == "cuda" and DEVICE in torch.cuda.get_device_name(device)
+    return floor_ms(lineage, batch_size, is_training) if is_known else None
 
 
 def floor_ms(lineage: Lineage, batch_size: int, is_training: bool) -> float:

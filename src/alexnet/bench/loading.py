@@ -14,10 +14,8 @@ from alexnet.bench.comparison import with_ratios
 from alexnet.bench.figure import Benchmark, Figure, failed, figure
 from alexnet.data.chance import permutation
 from alexnet.data.loader import Skips, batches, worker_count
-from alexnet.data.source import Pictures, open_pictures
-from alexnet.errors import DataError
+from alexnet.data.source import Pictures, open_split_or_all
 from alexnet.lineages import find
-from alexnet.lineages.spec import Fit
 
 ROUNDS = 5
 
@@ -35,7 +33,7 @@ def bench_load(
         seconds: of a round; there are ROUNDS of each, ours and the peer's in turn.
     """
     square, workers = find(lineage).input, worker_count(workers)
-    pictures = training_pictures(data, square.resize, square.fit)
+    pictures = open_split_or_all(data, "train", square.resize, square.fit)
     sources = {
         "ours": our_batches(pictures, batch_size, workers),
         "DataLoader": their_batches(pictures, batch_size, workers),
@@ -49,14 +47,6 @@ def bench_load(
         f"{type(pictures).__name__} of {len(pictures):,} pictures, {pictures.side}x{pictures.side}, in random order.",
     )
     return Benchmark("load", lineage, batch_size, "uint8", with_ratios(figures), notes)
-
-
-def training_pictures(data: str | Path, side: int, fit: Fit) -> Pictures:
-    """The training split of data that has one, else all of it."""
-    try:
-        return open_pictures(data, "train", side, fit)
-    except DataError:
-        return open_pictures(data, None, side, fit)
 
 
 def our_batches(pictures: Pictures, batch_size: int, workers: int) -> Generator[object, None, None]:

@@ -27,6 +27,11 @@ def plain_build(lineage: Lineage, device: torch.device) -> nn.Module:
     return net.to(device, memory_format=torch.channels_last if is_gpu else torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
 
 
+def usual_precision(device: torch.device) -> str:
+    """What ours and the peers work in on a device."""
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Mixed precision, where that was asked for."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()

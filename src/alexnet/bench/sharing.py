@@ -13,22 +13,22 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
 from alexnet.bench.clock import Work, by_clock, measure, on_gpu
 from alexnet.bench.comparison import cudnn_searches
 from alexnet.bench.figure import machine
-from alexnet.bench.peers import autocast, plain_build
-from alexnet.bench.synthetic import synthetic
+from alexnet.bench.peers import autocast, plain_build, usual_precision
+from alexnet.bench.synthetic import fitting, synthetic
+from alexnet.bench.training import our_training
 from alexnet.data.loader import share_of_batch
 from alexnet.fast import FastNet
 from alexnet.lineages import Lineage, find
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme
 from alexnet.parallel.scheme import Scheme
-from alexnet.parallel.team import ALONE, Team
+from alexnet.parallel.team import Team
 from alexnet.train.engine import engine
 from alexnet.train.fused import FusedStep
 from alexnet.train.recipe import MODERN
@@ -200,13 +200,7 @@ class Shared:
 
 
 def _one(lineage: Lineage, batch_size: int, device: torch.device) -> Work:
-    net = AlexNet(lineage).to(device)
-    scheme, _ = make_scheme(net, ALONE, Options(), batch_size, lambda net: engine(net, "auto"))
-    scheme.module.train()
-    step = make_step(scheme, frozenset(), MODERN, batch_size, {})
-    images, labels = synthetic(lineage, batch_size, device)
-    examples = Examples.all(_fitting(images, scheme.module), labels, batch_size)
-    return lambda: step(examples, 0.01, 0)
+    return our_training(lineage, *synthetic(lineage, batch_size, device))
 
 
 def _contender(who: str, lineage: Lineage, global_batch: int, team: Team, device: torch.device) -> Work:
@@ -230,13 +224,8 @@ def _contender(who: str, lineage: Lineage, global_batch: int, team: Team, device
         team.broadcast(labels)
     slots = torch.arange(mine.start, mine.stop)
     return Shared(
-        scheme, step, Examples(_fitting(images, scheme.module), labels, global_batch, slots, global_batch, global_batch)
+        scheme, step, Examples(fitting(images, scheme.module), labels, global_batch, slots, global_batch, global_batch)
     )
-
-
-def _fitting(images: Tensor, module: nn.Module) -> Tensor:
-    """The pictures in what the network computes in."""
-    return images if isinstance(module, FastNet) else images.float().contiguous()
 
 
 def _peer(who: str, lineage: Lineage, global_batch: int, team: Team, device: torch.device) -> Work:
@@ -252,7 +241,7 @@ def _peer(who: str, lineage: Lineage, global_batch: int, team: Team, device: tor
     optimizer = torch.optim.SGD(net.parameters(), 0.01, 0.9, weight_decay=5e-4, fused=True)
     mine = share_of_batch(global_batch, team.rank, team.size)
     images, labels = synthetic(lineage, mine.stop - mine.start, device)
-    precision = "bfloat16" if device.type == "cuda" else "float32"
+    precision = usual_precision(device)
 
     def step() -> None:
         with autocast(device, precision):

@@ -1,8 +1,9 @@
 """Pictures drawn at random on the device, for timing alone."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from alexnet.fast import FastNet
 from alexnet.lineages import Lineage, trace
 
 
@@ -12,3 +13,8 @@ def synthetic(lineage: Lineage, batch_size: int, device: torch.device) -> tuple[
     if device.type == "cuda":
         images = images.to(torch.bfloat16, memory_format=torch.channels_last)
     return images, torch.randint(0, lineage.num_classes, (batch_size,), device=device)
+
+
+def fitting(images: Tensor, module: nn.Module) -> Tensor:
+    """The pictures in what the network takes: a fused one any precision, others float32."""
+    return images if isinstance(module, FastNet) else images.float().contiguous()

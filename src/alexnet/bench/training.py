@@ -1,15 +1,17 @@
 """Steps of training: on synthetic pictures beside plain PyTorch, and from a prepared set beside synthetic ones."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from alexnet.bench.clock import Work
 from alexnet.bench.comparison import compared
 from alexnet.bench.figure import Benchmark
-from alexnet.bench.floor import DEVICE, floor_ms
-from alexnet.bench.peers import PEERS, peer_training
-from alexnet.bench.synthetic import synthetic
+from alexnet.bench.floor import known_floor_ms
+from alexnet.bench.peers import PEERS, peer_training, usual_precision
+from alexnet.bench.synthetic import fitting, synthetic
 from alexnet.lineages import Lineage, find
 from alexnet.model import AlexNet
 from alexnet.parallel.scheme import Scheme
@@ -35,18 +37,12 @@ def bench_train(
         peers: which of PEERS to measure.
         seconds: of repeats for each.
     """
-    table, is_gpu = find(lineage), device.type == "cuda"
-    precision = "bfloat16" if is_gpu else "float32"
+    table, precision = find(lineage), usual_precision(device)
     images, labels = synthetic(table, batch_size, device)
-
-    def ours() -> Work:
-        step = our_step(table, batch_size, device)
-        examples = Examples.all(images, labels, batch_size)
-        return lambda: step(examples, 0.01, 0)
-
-    others = [(who, lambda who=who: peer_training(who, table, images, labels, precision)) for who in peers]
-    floor = floor_ms(table, batch_size, is_training=True) if is_h100(device) else None
-    figures = compared([("ours", ours), *others], batch_size, device, seconds, floor)
+    others = [(who, partial(peer_training, who, table, images, labels, precision)) for who in peers]
+    floor = known_floor_ms(device, table, batch_size, is_training=True)
+    ours = ("ours", partial(our_training, table, images, labels))
+    figures = compared([ours, *others], batch_size, device, seconds, floor)
     return Benchmark("train", lineage, batch_size, precision, figures, NOTES)
 
 
@@ -56,14 +52,20 @@ NOTES = (
 )
 
 
-def our_step(lineage: Lineage, batch_size: int, device: torch.device) -> Step:
-    """The step of the modern recipe, as `alexnet train` runs it."""
+def our_scheme(lineage: Lineage, device: torch.device) -> Scheme:
+    """A network in the form in which one process trains it."""
     net = AlexNet(lineage).to(device)
-    module = engine(net, "auto").train()
-    scheme = Scheme(net, module, dict(net.named_parameters()))
+    return Scheme(net, engine(net, "auto").train(), dict(net.named_parameters()))
+
+
+def our_step(scheme: Scheme, batch_size: int) -> Step:
+    """The step of the modern recipe, as `alexnet train` runs it."""
     return make_step(scheme, frozenset(), MODERN, batch_size, {})
 
 
-def is_h100(device: torch.device) -> bool:
-    """Whether the floor was computed for this device."""
-    return device.type == "cuda" and DEVICE in torch.cuda.get_device_name(device)
+def our_training(lineage: Lineage, images: Tensor, labels: Tensor) -> Work:
+    """A step of ours on the same pictures again and again."""
+    scheme = our_scheme(lineage, images.device)
+    step = our_step(scheme, len(labels))
+    examples = Examples.all(fitting(images, scheme.module), labels, len(labels))
+    return lambda: step(examples, 0.01, 0)

@@ -22,11 +22,8 @@ from alexnet.cli.output import say, show
 from alexnet.cli.results import evaluation_parts, say_precision
 from alexnet.cli.screen import Screen
 from alexnet.cli.settings import command
-from alexnet.errors import DataError
 
 if TYPE_CHECKING:
-    from alexnet.data.preprocess import Preprocessing
-    from alexnet.data.source import Pictures
     from alexnet.inference import Classifier, Evaluation
 
 
@@ -52,6 +49,7 @@ def evaluate(
     Of data with a validation split that split is taken, otherwise all pictures. Processes of torchrun share them.
     """
     with importing():
+        from alexnet.data.source import open_split_or_all
         from alexnet.inference import evaluate as measure
         from alexnet.inference import load
         from alexnet.parallel.launch import gathered
@@ -59,7 +57,8 @@ def evaluate(
     with gathered() as team, Screen() as screen:
         classifier = load(weights, team.device(device), lineage, classes, mean, precision, samples)
         say_precision(classifier, precision)
-        pictures = pictures_to_judge(data, classifier.preprocessing)
+        square = classifier.preprocessing
+        pictures = open_split_or_all(data, "val", square.side, square.fit)
         evaluation = measure(
             classifier,
             pictures,
@@ -77,16 +76,6 @@ def evaluate(
 
 
 app = command(evaluate)
-
-
-def pictures_to_judge(data: Path, preprocessing: "Preprocessing") -> "Pictures":
-    """The validation split of data that has one, else all of it."""
-    from alexnet.data.source import open_pictures
-
-    try:
-        return open_pictures(data, "val", preprocessing.side, preprocessing.fit)
-    except DataError:  # no such split, or nothing that can be read: then this says so
-        return open_pictures(data, None, preprocessing.side, preprocessing.fit)
 
 
 def write_page(folder: Path, classifier: "Classifier", evaluation: "Evaluation") -> None:

@@ -28,6 +28,15 @@ def draws(seed: int, epoch: int, start: int, count: int, width: int, stream: int
     return ((bits >> np.uint64(11)) * 2.0**-53).reshape(count, width)
 
 
+def draws_at(seed: int, epoch: int, positions: np.ndarray, width: int, stream: int = DRAWS) -> np.ndarray:
+    """The rows of `draws` of some positions, (B,) in rising order: (B, width)."""
+    if not len(positions):
+        return np.zeros((0, width))
+    first, last = int(positions[0]), int(positions[-1])
+    rows: np.ndarray = draws(seed, epoch, first, last + 1 - first, width, stream)[positions - first]
+    return rows
+
+
 def _bits(seed: int, epoch: int, stream: int, start: int, count: int) -> np.ndarray:
     """The numbers `start` to `start + count` of a stream: (count,) uint64."""
     blocks, skipped = divmod(start, BLOCK)

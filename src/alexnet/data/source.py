@@ -14,7 +14,7 @@ from alexnet.data.shards import RawPictures, TarPictures, open_prepared, open_ta
 from alexnet.errors import DataError
 from alexnet.lineages.spec import Fit
 
-__all__ = ["FolderPictures", "Pictures", "RawPictures", "TarPictures", "open_pictures"]
+__all__ = ["FolderPictures", "Pictures", "RawPictures", "TarPictures", "open_pictures", "open_split_or_all"]
 
 
 class Pictures(Protocol):
@@ -89,6 +89,14 @@ def open_pictures(source: str | Path, split: Split | None, side: int, fit: Fit) 
                 f"{path}: no {split} pictures. Expected a folder {split}/, or a list with a `split` column."
             )
     return FolderPictures(listing, side, fit)
+
+
+def open_split_or_all(source: str | Path, split: Split, side: int, fit: Fit) -> Pictures:
+    """Open one split of a source that has it, else all of its pictures; see `open_pictures`."""
+    try:
+        return open_pictures(source, split, side, fit)
+    except DataError:  # no such split, or nothing that can be read: then this says so
+        return open_pictures(source, None, side, fit)
 
 
 def _tar_files(path: Path) -> list[Path]:

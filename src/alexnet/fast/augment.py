@@ -17,9 +17,8 @@ from alexnet.data.statistics import Statistics
 from alexnet.data.views import center_offset
 from alexnet.fast.conv1 import Blocks
 
-ROW = (
-    16  # numbers of a view: step and start down, step and start across, is it mirrored, red, green, blue, box, partner
-)
+# Numbers of a view: step and start down, step and start across, is it mirrored, red, green, blue, box, partner.
+ROW = 16
 SIZE = 1024
 
 
@@ -54,7 +53,7 @@ class ViewCutter:
     @staticmethod
     def fits(preprocessing: Preprocessing, side: int) -> bool:
         """Whether pictures of this side can be cut as they are stored."""
-        return side <= (preprocessing.detail or preprocessing.resize)
+        return side <= preprocessing.side
 
     def rows(self, draws: np.ndarray, mixture: Mixture | None = None) -> np.ndarray:
         """What happens to each view: (B, ROW) float32, of draws (B, DRAWS_PER_PICTURE)."""

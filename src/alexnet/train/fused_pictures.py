@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation
-from alexnet.data.chance import draws, permutation
+from alexnet.data.chance import draws_at, permutation
 from alexnet.data.loader import share_of_batch
 from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
@@ -35,15 +35,24 @@ def fused_views(
     Args:
         progress: called with (pictures done, pictures in all) where they are all brought to the GPU first.
     """
-    module = scheme.module
-    assert isinstance(module, FastNet)
-    if module.blocks is None or not ViewCutter.fits(job.preprocessing, pictures.side):
+    cutter = view_cutter(scheme.module, job, pictures, augmentation, statistics)
+    if cutter is None:
         return None
-    cutter = ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
     bring = partial(
         device_pictures, pictures, job.device, job.recipe.workers or None, job.skips, progress, scheme.part, job.team
     )
     return FusedViews(job, len(pictures), cutter, bring, scheme.part)
+
+
+def view_cutter(
+    module: nn.Module, job: Job, pictures: Pictures, augmentation: Augmentation, statistics: Statistics | None
+) -> ViewCutter | None:
+    """What cuts the views that a fused module takes; None where it is not fused so far or the pictures do not fit."""
+    if not isinstance(module, FastNet) or module.blocks is None:
+        return None
+    if not ViewCutter.fits(job.preprocessing, pictures.side):
+        return None
+    return ViewCutter(module.blocks, job.preprocessing, augmentation, statistics, pictures.side, module.dtype)
 
 
 class FusedViews:
@@ -65,9 +74,8 @@ class FusedViews:
         order = permutation(recipe.seed, epoch, count)
         with closing(self._source.picked(order, recipe.batch_size, start)) as stream:
             for batch in stream:
-                slots = draws(recipe.seed, epoch, batch.start, recipe.batch_size, DRAWS_PER_PICTURE)
-                chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
-                mixed = drawn_mixture(job, epoch, batch.start, batch.positions)
+                chances = draws_at(recipe.seed, epoch, batch.positions, DRAWS_PER_PICTURE)
+                mixed = drawn_mixture(job, epoch, batch.positions)
                 labels = shared_labels(job, upload(batch.labels, job.device), mixed)
                 views = self._cut(batch, self.cutter.rows(chances, mixed), mixed is not None)
                 places, upto = torch.from_numpy(batch.positions - batch.start), batch.start + batch.slots

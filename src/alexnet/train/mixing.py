@@ -3,22 +3,18 @@
 import numpy as np
 from torch import Tensor
 
-from alexnet.data.chance import MIX, draws
+from alexnet.data.chance import MIX, draws_at
 from alexnet.data.mix import DRAWS_PER_MIX, Mixture, mixed_labels, mixture
 from alexnet.train.job import Job
 
 
-def drawn_mixture(job: Job, epoch: int, start: int, positions: np.ndarray) -> Mixture | None:
-    """The mixture of the batch that begins at position `start`; None where the recipe mixes nothing.
-
-    Args:
-        positions: (B,) places of its pictures in the epoch's order.
-    """
+def drawn_mixture(job: Job, epoch: int, positions: np.ndarray) -> Mixture | None:
+    """The mixture of pictures at some positions (B,) of an epoch's order; None where the recipe mixes nothing."""
     recipe = job.recipe
     if not recipe.cutmix:
         return None
-    slots = draws(recipe.seed, epoch, start, recipe.batch_size, DRAWS_PER_MIX, MIX)
-    return mixture(positions, slots[positions - start], job.preprocessing.size, recipe.cutmix)
+    chances = draws_at(recipe.seed, epoch, positions, DRAWS_PER_MIX, MIX)
+    return mixture(positions, chances, job.preprocessing.size, recipe.cutmix)
 
 
 def shared_labels(job: Job, labels: Tensor, mixture: Mixture | None) -> Tensor:

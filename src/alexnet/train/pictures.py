@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from alexnet.data.augment import DRAWS_PER_PICTURE, Augmentation, augment
-from alexnet.data.chance import draws, permutation
+from alexnet.data.chance import draws_at, permutation
 from alexnet.data.loader import Batch, batches
 from alexnet.data.mix import mixed_views
 from alexnet.data.source import Pictures
 from alexnet.data.statistics import Statistics
-from alexnet.fast import FastNet
 from alexnet.inference.evaluate import evaluate
 from alexnet.parallel.scheme import Scheme
 from alexnet.train.device_pictures import readable
@@ -20,6 +19,7 @@ from alexnet.train.fused_pictures import fused_views
 from alexnet.train.job import Job
 from alexnet.train.material import Material
 from alexnet.train.mixing import drawn_mixture, shared_labels
+from alexnet.train.recipe import Recipe
 from alexnet.train.stage import Batches, Examples, Progress, Scores, Supply
 
 
@@ -33,10 +33,8 @@ def picture_supply(job: Job, material: Material, statistics: Statistics | None, 
         scheme: whom they are for: which part of each batch; a fused network gets them from the GPU.
     """
     recipe, train = job.recipe, material.train
-    augmentation = Augmentation(recipe.crop, recipe.flip, recipe.color, recipe.color_std, recipe.min_area)
-    views = None
-    if isinstance(scheme.module, FastNet):
-        views = fused_views(job, train, augmentation, statistics, scheme, job.meter("pictures to the GPU"))
+    augmentation = augmentation_of(recipe)
+    views = fused_views(job, train, augmentation, statistics, scheme, job.meter("pictures to the GPU"))
     if views is None:
         views = plain_views(job, train, augmentation, statistics, scheme.part)
 
@@ -48,6 +46,11 @@ def picture_supply(job: Job, material: Material, statistics: Statistics | None, 
         return Scores(found.top1_error, found.top5_error, found.loss)
 
     return Supply(len(train), views, validate)
+
+
+def augmentation_of(recipe: Recipe) -> Augmentation:
+    """What the recipe does to a picture."""
+    return Augmentation(recipe.crop, recipe.flip, recipe.color, recipe.color_std, recipe.min_area)
 
 
 def plain_views(
@@ -63,8 +66,7 @@ def plain_views(
     def cut(batch: Batch, epoch: int) -> Tensor:
         if not len(batch):
             return torch.zeros(0, 3, side, side, device=job.device)
-        slots = draws(recipe.seed, epoch, batch.start, batch.slots, DRAWS_PER_PICTURE)
-        chances = slots[batch.positions - batch.start]  # unreadable pictures leave their slots unused
+        chances = draws_at(recipe.seed, epoch, batch.positions, DRAWS_PER_PICTURE)
         return augment(batch.images.to(job.device), chances, job.preprocessing, augmentation, statistics)
 
     def views(epoch: int, start: int) -> Generator[Examples, None, None]:
@@ -78,7 +80,7 @@ def plain_views(
                 known = readable(pictures, len(batch), batch.slots, part, job.team)
                 if known:
                     images = cut(batch, epoch)
-                    mixed = drawn_mixture(job, epoch, batch.start, batch.positions)
+                    mixed = drawn_mixture(job, epoch, batch.positions)
                     labels = shared_labels(job, batch.labels.to(job.device), mixed)
                     slots, upto = torch.from_numpy(batch.positions - batch.start), batch.start + batch.slots
                     images = images if mixed is None else mixed_views(images, mixed)
