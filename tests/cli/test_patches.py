@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from alexnet.cli.patches import cut_patches, halves, photo_files, square
+from alexnet.cli.patches import cut_patches, halves, square
+from alexnet.inference.sources import photo_files
 
 
 def test_every_photo_becomes_a_class_in_both_splits(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from alexnet.data.chance import draws
 from alexnet.data.picture import read_picture
+from alexnet.inference.sources import PHOTOS, photo_files
 
-PHOTOS = Path(__file__).resolve().parents[1] / "assets" / "photos"
 TRAIN_SHARE = 0.6  # of a photo's width
 SIDE_PX = 96
 JPEG_QUALITY = 92
@@ -32,11 +32,6 @@ def cut_patches(destination: Path, train: int, val: int, seed: int, side: int = 
             for i, place in enumerate(chances):
                 square(part, place, side).save(folder / f"{file.stem}-{i:03}.jpg", quality=JPEG_QUALITY)
     return destination
-
-
-def photo_files() -> list[Path]:
-    """The packaged photos, by name."""
-    return sorted(PHOTOS.glob("*.jpg"))
 
 
 def halves(photo: Image.Image, side: int) -> tuple[Image.Image, Image.Image]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from PIL import Image
 
-from alexnet.cli.patches import cut_patches, mixed_picture, photo_files
+from alexnet.cli.patches import cut_patches, mixed_picture
 from alexnet.cli.screen import Screen
 from alexnet.data.picture import read_picture
 from alexnet.data.source import open_pictures
 from alexnet.errors import RunError
 from alexnet.inference import Classifier, Evaluation, Prediction, evaluate, load, report
 from alexnet.inference.occlusion import occlusion_map, overlay
+from alexnet.inference.sources import photo_files
 from alexnet.train.finetune import finetune
 from alexnet.train.run import Run
 from alexnet.weights.durable import writing

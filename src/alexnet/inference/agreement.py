@@ -18,10 +18,9 @@ from alexnet.data.views import center_view
 from alexnet.errors import DataError, MissingExtra
 from alexnet.inference.classifier import Classifier
 from alexnet.inference.layers import layer_outputs
-from alexnet.inference.sources import Source, expand
+from alexnet.inference.sources import Source, expand, photo_files
 from alexnet.inference.squares import stacked
 from alexnet.weights.formats.onnx_picture import PICTURES
-from alexnet.weights.load import ASSETS
 
 GraphInput = Literal["images", "picture"]
 IMAGES = "images"
@@ -78,7 +77,7 @@ class Sample:
         Raises:
             DataError: none can be read.
         """
-        sources = sorted((ASSETS / "photos").glob("*.jpg")) if sources is None else sources
+        sources = photo_files() if sources is None else sources
         pictures = list(islice(_readable(sources), PICTURES_COMPARED))
         if not pictures:
             raise DataError("no picture that the export could be compared on can be read. Name others with --check.")

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from alexnet.data.picture import to_square
-from alexnet.data.preprocess import Preprocessing
 from alexnet.data.views import center_offset
 from alexnet.errors import UsageError
 from alexnet.inference.classifier import Classifier
+from alexnet.inference.squares import center_pixels
 
 GRAY = 128
 # Five tones of cividis: dark blue to yellow, even steps of lightness, the same to colour-blind eyes.
@@ -54,7 +54,8 @@ def occlusion_map(
     stride = stride or max(1, patch // 2)
     if not 1 <= stride <= patch <= size:
         raise UsageError(f"patch is {patch} and stride {stride}; expected 1 <= stride <= patch <= {size} pixels.")
-    image = torch.from_numpy(_square(classifier.preprocessing, picture)).permute(2, 0, 1)  # (3, S, S)
+    square = to_square(picture, classifier.preprocessing.resize, classifier.preprocessing.fit)
+    image = torch.from_numpy(square).permute(2, 0, 1)  # (3, S, S)
     whole = classifier.probs(image[None])[0]  # (K,)
     target = int(whole.argmax()) if target is None else target
     offset = center_offset(image.shape[-1], size)
@@ -74,10 +75,7 @@ def occlusion_map(
 
 def overlay(classifier: Classifier, picture: Image.Image, heat: np.ndarray) -> Image.Image:
     """Lay a map of `occlusion_map` over the part of the picture that the network looked at; yellow matters most."""
-    preprocessing = classifier.preprocessing
-    near = center_offset(preprocessing.resize, preprocessing.size)
-    far = near + preprocessing.size
-    view = Image.fromarray(_square(preprocessing, picture)[near:far, near:far]).convert("L").convert("RGB")
+    view = Image.fromarray(center_pixels(classifier.preprocessing, picture)).convert("L").convert("RGB")
     shares = heat.clip(min=0) / max(heat.max(), np.finfo(np.float64).tiny)
     return Image.blend(view, Image.fromarray(colored(shares)), HEAT_SHARE)
 
@@ -87,10 +85,6 @@ def colored(shares: np.ndarray) -> np.ndarray:
     places = np.linspace(0, 1, len(TONES))
     planes = [np.interp(shares, places, TONES[:, plane]) for plane in range(3)]
     return np.asarray(np.rint(np.stack(planes, axis=-1)).astype(np.uint8))
-
-
-def _square(preprocessing: Preprocessing, picture: Image.Image) -> np.ndarray:
-    return to_square(picture, preprocessing.resize, preprocessing.fit)
 
 
 def _steps(size: int, patch: int, stride: int) -> list[int]:

@@ -14,10 +14,9 @@ from alexnet.data.preprocess import Preprocessing
 from alexnet.data.views import ten_views
 from alexnet.errors import DataError, UsageError
 from alexnet.fast import accelerate
-from alexnet.inference.sources import Source
+from alexnet.inference.sources import Source, photo_files
 from alexnet.inference.squares import decoded, stacked
 from alexnet.model import AlexNet
-from alexnet.weights.load import ASSETS
 
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 SAMPLES = 16
@@ -65,7 +64,7 @@ def sample_views(preprocessing: Preprocessing, sources: Source | Iterable[Source
     Raises:
         DataError: none can be read.
     """
-    sources = sorted((ASSETS / "photos").glob("*.jpg")) if sources is None else sources
+    sources = photo_files() if sources is None else sources
     pictures = (square for batch in decoded(sources, preprocessing, SAMPLES) for _, square in batch)
     squares = list(islice((square for square in pictures if not isinstance(square, str)), SAMPLES))
     if not squares:

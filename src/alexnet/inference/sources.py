@@ -10,8 +10,10 @@ from PIL import Image
 
 from alexnet.data.folder import PICTURE_SUFFIXES
 from alexnet.errors import UnreadablePicture
+from alexnet.weights.load import ASSETS
 
 Source = str | Path | bytes | Image.Image
+PHOTOS = ASSETS / "photos"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def expand(sources: Source | Iterable[Source]) -> Iterator[Found]:
 def listed(sources: Source | Iterable[Source]) -> list[Source]:
     """Sources that can be gone through twice: to count them, and to read them."""
     return [sources] if isinstance(sources, str | Path | bytes | Image.Image) else list(sources)
+
+
+def photo_files() -> list[Path]:
+    """The packaged photos, by name."""
+    return sorted(PHOTOS.glob("*.jpg"))
 
 
 def _on_disk(name: str) -> Iterator[Found]:
