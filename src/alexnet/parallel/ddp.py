@@ -24,6 +24,7 @@ class DataParallel(Scheme):
     """
 
     name = "ddp"
+    is_scattered = False
 
     def __init__(
         self,
@@ -36,8 +37,12 @@ class DataParallel(Scheme):
         least: int = LEAST_NUMBERS,
     ) -> None:
         super().__init__(net, module, parameters, team)
-        self.reduction = Reduction(self.parameters, team, wire, least=least)
+        self.reduction = Reduction(self.parameters, team, wire, is_scattered=self.is_scattered, least=least)
         self._is_hooked = False
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Decide which weights this rank moves: here all of them."""
 
     def exchange(self) -> Reduction:
         return self.reduction
@@ -61,31 +66,20 @@ class ShardedDataParallel(DataParallel):
     """Copies of the network whose weights are moved by one owner each."""
 
     name = "ddp, sharded optimizer"
+    is_scattered = True
 
-    def __init__(
-        self,
-        net: nn.Module,
-        module: nn.Module,
-        parameters: Mapping[str, nn.Parameter],
-        team: Team,
-        *,
-        wire: torch.dtype | None = None,
-        least: int = LEAST_NUMBERS,
-    ) -> None:
-        Scheme.__init__(self, net, module, parameters, team)
-        self._is_hooked = False
-        self._learners = dict(parameters)
-        self.reduction = Reduction(self._learners, team, wire, is_scattered=True, least=least)
+    def _share_out(self) -> None:
+        self._learners, rank = self.parameters, self.team.rank
         self._weights = [_flattened(bucket) for bucket in self.reduction.buckets]
         self.stretches = Stretches({
-            name: tuple(_within(place, _part(bucket, rank)) for rank in range(team.size))
+            name: tuple(_within(place, _part(bucket, owner)) for owner in range(self.team.size))
             for bucket in self.reduction.buckets
             for name, place in bucket.places.items()
         })  # fmt: skip
         self.parameters = {
-            name: nn.Parameter(self.stretches.cut(name, p.detach(), team.rank))
-            for name, p in parameters.items()
-            if self.stretches.of[name][team.rank][0] < self.stretches.of[name][team.rank][1]
+            name: nn.Parameter(self.stretches.cut(name, p.detach(), rank))
+            for name, p in self._learners.items()
+            if self.stretches.of[name][rank][0] < self.stretches.of[name][rank][1]
         }
 
     def learners(self) -> Iterable[nn.Parameter]:
