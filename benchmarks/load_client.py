@@ -78,10 +78,10 @@ async def client(plan: Plan, requests: list[tuple[str, bytes]], first: int, reco
         if time.perf_counter() >= end:
             break
         name, request = requests[turn % len(requests)]
-        started = time.perf_counter()
         try:
             if writer is None:
                 reader, writer = await asyncio.open_connection("127.0.0.1", plan.port)
+            started = time.perf_counter()
             writer.write(request)
             status, headers, body = await answer(reader)
         except (OSError, EOFError):

@@ -231,6 +231,7 @@ def memory(weights: str, pictures: list[Path], seconds: float) -> Row:
         "clients": MANY_CLIENTS,
         "seconds": seconds,
         "resident_mb": round(sizes[0], 1),
+        "resident_each_fifth_mb": [round(sizes[len(sizes) * fifth // 5 - 1], 1) for fifth in range(1, 6)],
         "growth_mb": round(sizes[-1] - sizes[0], 1),
         "peak_growth_mb": round(max(sizes) - sizes[0], 1),
     }

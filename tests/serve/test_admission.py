@@ -1,5 +1,6 @@
 """Who may wait, by arithmetic."""
 
+import asyncio
 from contextlib import ExitStack
 
 import pytest
@@ -8,7 +9,7 @@ pytest.importorskip("fastapi")
 
 from starlette.exceptions import HTTPException
 
-from alexnet.serve.admission import Admission
+from alexnet.serve.admission import KEPT_S, Admission
 from alexnet.serve.limits import Limits
 
 LIMITS = Limits(waiting=100, waiting_bytes=1000, wait_s=0.5, few_views=4)
@@ -32,6 +33,23 @@ def test_as_many_wait_as_are_answered_in_time_but_always_a_few(view_s: float, ex
     with ExitStack() as stack:
         assert admitted(admission, stack) == expected
     assert (admission.pictures, admission.views) == (0, 0)
+
+
+def test_a_place_is_kept_for_who_arrives_but_not_long() -> None:
+    async def arrive() -> None:
+        admission = Admission(LIMITS)
+        admission.learn(8, 8 * 0.1)
+        with ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(admission.expecting(1))
+            with pytest.raises(HTTPException):
+                admission.require_room()
+            await asyncio.sleep(2 * KEPT_S)
+            assert admission.wait_s == 0
+            assert admitted(admission, stack) == 5
+        assert admission.wait_s == 0
+
+    asyncio.run(arrive())
 
 
 def test_ten_views_are_ten_times_the_work() -> None:

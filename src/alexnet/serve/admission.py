@@ -1,5 +1,6 @@
 """Who may wait: as many pictures as will be answered in time, and as many bytes as memory is meant to hold."""
 
+import asyncio
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from alexnet.serve.metrics import Gauges
 LATEST = 0.2
 """Weight of the latest pass in the speed of late."""
 TURNS = 3
+KEPT_S = 0.25
 
 
 class Admission:
@@ -27,6 +29,7 @@ class Admission:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.pictures = self.views = self.body_bytes = 0
+        self._coming = 0
         self._turns = cycle(range(TURNS))
         self._done: tuple[float, float] = (0.0, 0.0)  # seconds of work and views, older ones fading
 
@@ -39,7 +42,7 @@ class Admission:
     @property
     def wait_s(self) -> float:
         """How long the next picture would wait."""
-        return self.views * self.view_s
+        return (self.views + self._coming) * self.view_s
 
     def learn(self, views: int, seconds: float) -> None:
         """Take in that `views` more were answered in so many seconds of work."""
@@ -59,9 +62,27 @@ class Admission:
         Raises:
             HTTPException: 503 with Retry-After.
         """
-        is_slow = self.wait_s >= self.limits.wait_s and self.views >= self.limits.few_views
+        is_slow = self.wait_s >= self.limits.wait_s and self.views + self._coming >= self.limits.few_views
         if is_slow or self.pictures >= self.limits.waiting:
             raise self._refusal("Too many pictures wait.")
+
+    @contextmanager
+    def expecting(self, views: int) -> Iterator[None]:
+        """Keep a place for one picture whose body arrives inside, unless that takes long.
+
+        Of many who come at once, most are refused by their heads; and whoever sends slowly takes no place from others.
+
+        Raises:
+            HTTPException: 503 with Retry-After: there is no room.
+        """
+        self.require_room()
+        place = Place(self, views)
+        timer = asyncio.get_running_loop().call_later(KEPT_S, place.leave)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            place.leave()
 
     @contextmanager
     def waiting(self, pictures: int, views: int) -> Iterator[None]:
@@ -103,6 +124,19 @@ class Admission:
         """They come again in turns: all at once they would wait for each other's refusals."""
         seconds = max(1, math.ceil(self.wait_s)) + next(self._turns)
         return HTTPException(503, f"{why} Try again.", {"Retry-After": str(seconds)})
+
+
+class Place:
+    """Views that count as coming until they leave."""
+
+    def __init__(self, admission: Admission, views: int) -> None:
+        self._admission, self._views = admission, views
+        admission._coming += views
+
+    def leave(self) -> None:
+        """Count them no longer; again, it does nothing."""
+        self._admission._coming -= self._views
+        self._views = 0
 
 
 class Body:

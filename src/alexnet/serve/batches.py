@@ -71,6 +71,7 @@ class Batches:
         """
         self.decoding += 1
         try:
+            await asyncio.sleep(0)  # threads would slow the loop, which has the refusals of this moment to send
             square = await asyncio.get_running_loop().run_in_executor(
                 self._decoders, square_of, self.classifier, name, data, self.admission.limits
             )

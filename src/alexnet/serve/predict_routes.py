@@ -19,9 +19,9 @@ def predict_routes(desk: Desk) -> APIRouter:
         request: Request, top: Annotated[int, Query(ge=1)] = 5, views: Annotated[Literal["1", "10"], Query()] = "1"
     ) -> list[dict[str, Any]]:
         """The likeliest classes of each picture."""
-        desk.admission.require_room()
         with arriving(request, desk.admission) as held:
-            found = await pictures(request, held)
+            with desk.admission.expecting(int(views)):
+                found = await pictures(request, held)
             with desk.admission.waiting(len(found), int(views)):
                 answers = await asyncio.gather(*[_answer(desk, *each, top, int(views)) for each in found])
         return [each.to_json() for each in answers]
