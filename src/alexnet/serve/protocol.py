@@ -28,8 +28,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast("asyncio.Transport", Lingering(transport, self)))
-        # asyncio does it for sockets of protocol TCP only, and those of `socket.create_server` are of protocol 0. Without
-        # it the body of an answer waits 40 ms for the client's delayed acknowledgement of the head.
+        # asyncio does it for sockets of protocol TCP only, and those of `socket.create_server` are of protocol 0.
+        # Without it the body of an answer waits 40 ms for the client's delayed acknowledgement of the head.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.limits.connections:
             transport.write(FULL)

@@ -35,7 +35,7 @@ def server(app: FastAPI, host: str, port: int, limits: Limits | None = None) -> 
     config = uvicorn.Config(
         app, host, port,
         http=type("Connection", (Connection,), {"limits": bounds}),
-        ws="none", log_level="warning", server_header=False,
+        ws="none", log_level="warning", server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=round(bounds.receive_s + ANSWER_S),
     )  # fmt: skip
     return uvicorn.Server(config)
