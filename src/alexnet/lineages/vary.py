@@ -1,10 +1,11 @@
 """A lineage with something switched: what the paper's claims compare, as another table."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
 from alexnet.errors import UsageError
-from alexnet.lineages.spec import Conv, Dropout, Layer, Lineage, Linear, Norm, Pool, SpatialNorm
+from alexnet.lineages.spec import Conv, Dropout, Layer, Lineage, Linear, Local, Norm, Pool, SpatialNorm
 
 ActivationName = Literal["relu", "tanh", "sigmoid"]
 
@@ -20,6 +21,9 @@ def vary(
     dropout: bool = True,
     groups: bool = True,
     tower_norms: bool = False,
+    without: Sequence[str] = (),
+    width: float = 1.0,
+    init_bias: float | None = None,
 ) -> Lineage:
     """Return the lineage with the given switches thrown; defaults change nothing, `changes` lists what did.
 
@@ -34,12 +38,16 @@ def vary(
         groups: False lets every kernel see every channel (sec. 3.5).
         tower_norms: True keeps the windows of response norms inside the towers, where there are any, as Krizhevsky's
             program did (`chm`); two processes then need not talk there.
+        without: names of layers to leave out (sec. 7); what follows reads what they would have read.
+        width: factor on the kernels of every convolution but the last: the one-GPU net of sec. 3.2 has half of them,
+            and keeps the last convolution and the fully connected layers as they are.
+        init_bias: initial value of the biases that the table starts above zero (sec. 5).
 
     Raises:
         UsageError: a value that no network can have, or towers asked for where there are none.
     """
     _check(num_classes, in_channels, activation)
-    rows = lineage.layers
+    rows = _left(lineage, without)
     if not norm:
         rows = tuple(row for row in rows if not isinstance(row, Norm | SpatialNorm))
     if not dropout:
@@ -50,6 +58,10 @@ def vary(
         rows = tuple(_dense(row) for row in rows)
     if tower_norms:
         rows = _apart(lineage, rows)
+    if width != 1:
+        rows = _narrowed(rows, width)
+    if init_bias is not None:
+        rows = tuple(_biased(row, init_bias) for row in rows)
     if num_classes is not None:
         rows = (*rows[:-1], _widened(rows[-1], num_classes))
 
@@ -58,6 +70,9 @@ def vary(
     changes = dict(lineage.changes)
     changes |= {key: value for key, value in switched.items() if not value}
     changes |= {"tower_norms": True} if tower_norms else {}
+    changes |= {"without": tuple(without)} if without else {}
+    changes |= {"width": width} if width != 1 else {}
+    changes |= {"init_bias": init_bias} if init_bias is not None else {}
     changes |= {key: value for key, value in given.items() if value is not None}
     return replace(
         lineage,
@@ -75,6 +90,31 @@ def _check(num_classes: int | None, in_channels: int | None, activation: str | N
         raise UsageError(f"in_channels is {in_channels}; pictures have 1 (gray) or 3 (colour) channels.")
     if activation not in (None, *get_args(ActivationName)):
         raise UsageError(f"activation is {activation!r}; choose one of {', '.join(get_args(ActivationName))}.")
+
+
+def _left(lineage: Lineage, without: Sequence[str]) -> tuple[Layer, ...]:
+    names = [row.name for row in lineage.layers[:-1]]
+    for name in without:
+        if name not in names:
+            raise UsageError(
+                f"lineage {lineage.name} has no layer {name!r} to leave out. Choose among {', '.join(names)}."
+            )
+    return tuple(row for row in lineage.layers if row.name not in without)
+
+
+def _narrowed(rows: tuple[Layer, ...], width: float) -> tuple[Layer, ...]:
+    last = [row.name for row in rows if isinstance(row, Conv)][-1]
+    return tuple(
+        # each group keeps a whole number of kernels
+        replace(row, out_channels=max(1, round(row.out_channels * width / row.groups)) * row.groups)
+        if isinstance(row, Conv) and row.name != last
+        else row
+        for row in rows
+    )
+
+
+def _biased(row: Layer, bias: float) -> Layer:
+    return replace(row, bias=bias) if isinstance(row, Conv | Local | Linear) and row.bias > 0 else row
 
 
 def _tiled(row: Layer) -> Layer:

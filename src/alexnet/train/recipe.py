@@ -41,6 +41,11 @@ class Recipe:
     dropout: bool = _setting(True, "keep dropout", TRAIN)
     groups: bool = _setting(True, "keep the two towers of grouped convolutions", TRAIN)
     tower_norms: bool = _setting(False, "keep the windows of response norms inside the towers", TRAIN)
+    without: tuple[str, ...] = _setting((), "layers to leave out", TRAIN)
+    width: float = _setting(1.0, "factor on the kernels of all convolutions but the last", TRAIN, least=0.01)
+    init_bias: float = _setting(
+        -1.0, "initial biases where the lineage's are above zero; -1: the lineage's", TRAIN, least=-1
+    )
 
     weights: str = _setting("", "trained network to start from: name, file or run folder", FINETUNE)
     skip: tuple[str, ...] = _setting((), "layers that start anew; the head does whenever the classes differ", FINETUNE)
