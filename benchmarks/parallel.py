@@ -12,9 +12,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from alexnet.bench.figure import machine
 from alexnet.bench.sharing import collectives, contenders, shared_steps
 from alexnet.inference.device import resolve_device
+from alexnet.inference.machine import machine
 from alexnet.lineages import find
 from alexnet.parallel.launch import gathered
 

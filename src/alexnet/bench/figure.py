@@ -1,13 +1,13 @@
 """What a benchmark found, as people and programs read it."""
 
-import os
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+
+from alexnet.inference.machine import machine
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,3 @@ def figure(who: str, batch_size: int, times_ms: Sequence[float], floor_ms: float
 def failed(who: str, error: Exception) -> Figure:
     """A peer that did not run is named, and ours is still shown."""
     return Figure(who, 0.0, 0.0, 0.0, 0.0, 0, error=str(error).splitlines()[0][:200])
-
-
-def machine() -> dict[str, Any]:
-    """Processor, GPU and versions that the figures belong to."""
-    facts: dict[str, Any] = {
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    if torch.cuda.is_available():
-        facts |= {
-            "gpu": torch.cuda.get_device_name(),
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-        }
-    return facts

@@ -18,12 +18,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from alexnet.bench.clock import Work, by_clock, measure, on_gpu
 from alexnet.bench.comparison import cudnn_searches
-from alexnet.bench.figure import machine
 from alexnet.bench.peers import autocast, plain_build, usual_precision
 from alexnet.bench.synthetic import fitting, synthetic
 from alexnet.bench.training import our_training
 from alexnet.data.loader import share_of_batch
 from alexnet.fast import FastNet
+from alexnet.inference.machine import machine
 from alexnet.lineages import Lineage, find
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme

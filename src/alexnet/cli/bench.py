@@ -124,7 +124,7 @@ def peer_names(text: str) -> tuple[str, ...]:
 
 def parts(found: "Benchmark") -> Iterable[Any]:
     """A line per contender, and what they have in common."""
-    from alexnet.bench.figure import machine
+    from alexnet.inference.machine import machine
 
     header = ("", "images/s", "median ms", "best ms", "spread", "ours/this", "of the floor")
     yield f"{found.task} {found.lineage}, batch {found.batch_size}, {found.precision}"
