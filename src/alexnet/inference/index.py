@@ -70,9 +70,7 @@ class Index:
     def names(self, places: Iterable[int]) -> dict[int, str]:
         """The names of some rows."""
         wanted = set(places)
-        with (self.folder / NAMES).open(
-            "rb"
-        ) as lines:  # few are worth parsing: 0.15 s of a million, not 2.8
+        with (self.folder / NAMES).open("rb") as lines:  # few are worth parsing: 0.15 s of a million, not 2.8
             return {place: json.loads(line) for place, line in enumerate(lines) if place in wanted}
 
     @property
