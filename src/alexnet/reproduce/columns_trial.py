@@ -1,0 +1,56 @@
+"""Trainings of the two-column claim: `alexnet train` in one process, or in two by torchrun, on the processors."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from alexnet.errors import RunError
+from alexnet.reproduce.sample import write_sample
+from alexnet.reproduce.trial import Trial
+from alexnet.train.metrics import read_metrics
+
+CLASSES, PER_CLASS = 5, 40
+
+
+def run_columns(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
+    """Train and return the losses of all steps, the curve, and milliseconds of a step."""
+    began = time.perf_counter()
+    settings = dict(trial.settings)
+    processes = settings.pop("processes")
+    pictures = write_sample(data, folder.with_name(folder.name + "-sample"), CLASSES, PER_CLASS)
+    shutil.rmtree(folder, ignore_errors=True)
+    flags = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    command = [
+        *(["torch.distributed.run", "--nproc-per-node", "2", "-m"] if processes == 2 else []),
+        "alexnet", "train", str(pictures), "-o", str(folder), "--device", "cpu", "--seed", str(trial.seed), *flags,
+        *(["--parallel", "towers"] if processes == 2 else []),
+    ]  # fmt: skip
+    threads = str(max(1, (os.cpu_count() or 2) // processes if (os.cpu_count() or 2) <= 4 else 2))
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={**os.environ, "OMP_NUM_THREADS": threads},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RunError(f"`{' '.join(command)}` failed:\n{done.stderr[-2000:]}")
+    rows = read_metrics(folder)
+    steps = [row for row in rows if row["event"] == "step"]
+    found = {
+        "steps": [{"step": row["step"], "loss": row["train_loss"]} for row in steps],
+        "curve": [
+            {"epoch": row["epoch"], "train_loss": row["train_loss"], "error": row["top1_error"]}
+            for row in rows
+            if row["event"] == "epoch"
+        ],
+        "ms_per_step": 1e3
+        * (steps[-1]["seconds"] - steps[0]["seconds"])
+        / max(1, steps[-1]["step"] - steps[0]["step"]),
+    }
+    shutil.rmtree(folder)
+    return found | {"seconds": round(time.perf_counter() - began, 1)}

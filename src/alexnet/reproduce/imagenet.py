@@ -1,0 +1,27 @@
+"""The trainings of the ImageNet claims: one recipe, one switch at a time.
+
+Pictures are shifted crops, mirrored, with colour noise; Nesterov momentum, cosine, He's initial weights, no smoothing
+of labels: the paper's regularisation at a schedule that a GPU finishes in half a minute.
+"""
+
+from typing import Any
+
+from alexnet.reproduce.budget import Budget
+from alexnet.reproduce.trial import Trial, trials
+
+BASE: dict[str, Any] = {
+    "lr": 0.02, "init": "he", "crop": "random", "label_smoothing": 0.0, "val_epochs": 2, "checkpoint_minutes": 0.0,
+    "log_steps": 50,
+}  # fmt: skip
+
+
+def variant(budget: Budget, name: str, **changed: Any) -> list[Trial]:
+    """Trainings with some settings of `alexnet train` changed."""
+    settings = {**BASE, "lineage": budget.lineage, "epochs": budget.epochs, "batch_size": budget.batch_size, **changed}
+    return trials("tiny", name, budget.tiny_seeds, **settings)
+
+
+def base(budget: Budget) -> list[Trial]:
+    """Trainings with everything in place."""
+    settings = {**BASE, "lineage": budget.lineage, "epochs": budget.epochs, "batch_size": budget.batch_size}
+    return trials("tiny", "base", budget.tiny_seeds, is_asked_alike=True, **settings)

@@ -1,0 +1,240 @@
+"""Small networks trained on pictures that lie on the device as one tensor: what the CIFAR-10 claims need.
+
+On a GPU a step is a CUDA graph: a step of these networks is shorter than its launches.
+N pictures, B of a batch, S side.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from alexnet.data.listing import Split
+from alexnet.data.loader import Skips, batches
+from alexnet.data.source import open_pictures
+from alexnet.lineages import Lineage, find, vary
+from alexnet.lineages.vary import ActivationName
+from alexnet.model import AlexNet
+from alexnet.reproduce.trial import Trial
+from alexnet.train.initial import fresh_network
+from alexnet.train.recipe import paper
+
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Set:
+    """Pictures (N, 3, S, S) uint8 and labels (N,) int64, on the device."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is trained.
+
+    Attributes:
+        lr: of weights; biases have the lineage's factor on it.
+        epochs: at most.
+        weight_decay: None is the lineage's.
+        drops: shares of the epochs after which the rate falls to a tenth.
+        is_augmented: shifted crops and mirrors; otherwise the centre.
+        goal: training error at which it stops; None: never.
+    """
+
+    lineage: str
+    lr: float
+    epochs: int
+    activation: ActivationName = "relu"
+    norm: bool = True
+    batch_size: int = 128
+    weight_decay: float | None = None
+    drops: tuple[float, ...] = ()
+    is_augmented: bool = False
+    goal: float | None = None
+    per_class: int = 0
+
+
+def run_resident(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, Any]:
+    """Train as the trial's settings, the fields of `Plan`, say; the rule is the paper's, momentum 0.9.
+
+    Returns:
+        `error` and `ten_view_error` on the held-out pictures, `training_error`, the `curve` by epoch, and
+        `epochs_to_goal`, in parts of an epoch by a straight line; infinity where the goal was not reached.
+    """
+    del folder  # nothing is written
+    began = time.perf_counter()
+    plan, place = Plan(**dict(trial.settings)), torch.device(device)
+    torch.manual_seed(trial.seed)
+    seen, held = (load_set(data, split, str(place), plan.per_class) for split in ("train", "val"))
+    classes = int(seen.labels.max()) + 1
+    table = vary(find(plan.lineage), activation=plan.activation, norm=plan.norm, num_classes=classes)
+    lesson = Lesson(table, plan, seen, trial.seed)
+    curve = [{"epoch": 0, "training_error": lesson.error(seen), "error": lesson.error(held)}]
+    for epoch in range(1, plan.epochs + 1):
+        lesson.epoch(rate(plan, epoch - 1))
+        curve.append({"epoch": epoch, "training_error": lesson.error(seen), "error": lesson.error(held)})
+        if plan.goal is not None and curve[-1]["training_error"] <= plan.goal:
+            break
+    return {
+        "error": curve[-1]["error"],
+        "ten_view_error": lesson.error(held, views=10),
+        "training_error": curve[-1]["training_error"],
+        "epochs_to_goal": when_reached(curve, plan.goal),
+        "curve": curve,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def rate(plan: Plan, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0."""
+    return plan.lr * 0.1 ** sum(epoch >= share * plan.epochs for share in plan.drops)
+
+
+def when_reached(curve: list[dict[str, Any]], goal: float | None) -> float:
+    """The epoch, with its part, at which the training error fell to the goal."""
+    for before, after in pairwise(curve):
+        if goal is not None and after["training_error"] <= goal:
+            fall = before["training_error"] - after["training_error"]
+            part = (before["training_error"] - goal) / fall if fall > 0 else 1.0
+            return float(before["epoch"] + part)
+    return float("inf")
+
+
+@lru_cache(maxsize=2)
+def load_set(data: Path, split: Split, device: str, per_class: int) -> Set:
+    """All pictures of a split, or the first so many of each class."""
+    pictures = open_pictures(data, split, 32, "short")
+    labels = pictures.labels
+    taken = np.arange(len(pictures))
+    if per_class:
+        taken = np.concatenate(
+            [np.flatnonzero(labels == number)[:per_class] for number in range(len(pictures.classes))]
+        )
+    images = torch.cat([batch.images for batch in batches(pictures, taken, AT_ONCE, skips=Skips())])
+    return Set(images.contiguous().to(device), torch.from_numpy(labels[taken].astype(np.int64)).to(device))
+
+
+class Lesson:
+    """A network, the pictures that it learns from, and its momentum."""
+
+    def __init__(self, lineage: Lineage, plan: Plan, seen: Set, seed: int) -> None:
+        self.plan, self.seen, device = plan, seen, seen.images.device
+        self.net: AlexNet = fresh_network(lineage, replace(paper(lineage), seed=seed)).to(device).train()
+        self.size = lineage.input.size
+        self.mean = seen.images.float().mean(0)  # (3, S, S), the paper's mean image
+        decay = lineage.solver.weight_decay if plan.weight_decay is None else plan.weight_decay
+        weights = [each for each in self.net.parameters() if each.ndim > 1]
+        biases = [each for each in self.net.parameters() if each.ndim == 1]
+        self.bias_lr = lineage.solver.bias_lr
+        groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.SGD(groups, lr=plan.lr, momentum=lineage.solver.momentum)
+        self.order = torch.randperm(len(seen.labels), device=device)
+        self.place = torch.zeros((), dtype=torch.int64, device=device)
+        self.graphs: dict[float, Callable[[], None]] = {}
+
+    def epoch(self, lr: float) -> None:
+        """One pass over the pictures in a new order, whole batches only."""
+        self.order.copy_(torch.randperm(len(self.order), device=self.order.device))
+        self.place.zero_()
+        step = self._step_at(lr)
+        for _ in range(max(1, len(self.order) // self._batch_size())):
+            step()
+
+    def _batch_size(self) -> int:
+        return min(self.plan.batch_size, len(self.order))
+
+    def _step_at(self, lr: float) -> Callable[[], None]:
+        """A step with this rate, which a captured graph holds as a number."""
+        self.optimizer.param_groups[0]["lr"] = lr
+        self.optimizer.param_groups[1]["lr"] = lr * self.bias_lr
+        if self.order.device.type != "cuda":
+            return self._step
+        if lr not in self.graphs:
+            self.graphs[lr] = self._captured()
+        return self.graphs[lr]
+
+    def _captured(self) -> Callable[[], None]:
+        """The step as a graph; warming up leaves weights, momentum and place as they were."""
+        kept = [each.detach().clone() for each in self.net.parameters()]
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            momenta = [self.optimizer.state[each].get("momentum_buffer") for each in self.net.parameters()]
+            old = [None if each is None else each.clone() for each in momenta]
+            for _ in range(3):
+                self._step()
+            with torch.no_grad():
+                for parameter, before, momentum in zip(self.net.parameters(), kept, old, strict=True):
+                    parameter.copy_(before)
+                    buffer = self.optimizer.state[parameter]["momentum_buffer"]
+                    buffer.zero_() if momentum is None else buffer.copy_(momentum)
+            self.place.zero_()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step()
+        return graph.replay
+
+    def _step(self) -> None:
+        size = self._batch_size()
+        chosen = self.order[self.place + torch.arange(size, device=self.order.device)]
+        self.place += size
+        loss = F.cross_entropy(self.net(self._views(chosen)), self.seen.labels[chosen])
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=False)
+
+    def _views(self, chosen: Tensor) -> Tensor:
+        """Training views (B, 3, size, size), less the centre of the mean image, as cuda-convnet takes it."""
+        images, side, device = self.seen.images, self.seen.images.shape[-1], chosen.device
+        room = side - self.size
+        if not self.plan.is_augmented:
+            return self._lessened(cut(images[chosen], room // 2, room // 2, self.size))
+        down, right = (torch.randint(room + 1, (len(chosen), 1), device=device) for _ in range(2))
+        along = torch.arange(self.size, device=device)
+        mirrored = torch.rand(len(chosen), 1, device=device) < 0.5
+        rows, columns = down + along, right + torch.where(mirrored, along.flip(0), along)  # (B, size)
+        views = images[chosen[:, None, None], :, rows[:, :, None], columns[:, None, :]]  # (B, size, size, 3)
+        return self._lessened(views.permute(0, 3, 1, 2))
+
+    def _lessened(self, views: Tensor) -> Tensor:
+        margin = (self.mean.shape[-1] - self.size) // 2
+        return views.float() - cut(self.mean, margin, margin, self.size)
+
+    @torch.no_grad()
+    def error(self, pictures: Set, views: int = 1) -> float:
+        """The share of pictures whose class is not the likeliest, by the centre or by the paper's ten views."""
+        self.net.eval()
+        wrong = torch.zeros((), device=pictures.labels.device)
+        for start in range(0, len(pictures.labels), AT_ONCE):
+            images = pictures.images[start : start + AT_ONCE]
+            probs = sum(F.softmax(self.net(self._lessened(each)), 1) for each in views_of(images, self.size, views))
+            assert isinstance(probs, Tensor)
+            wrong += (probs.argmax(1) != pictures.labels[start : start + AT_ONCE]).sum()
+        self.net.train()
+        return float(wrong) / len(pictures.labels)
+
+
+def views_of(images: Tensor, size: int, count: int) -> list[Tensor]:
+    """The centre, or corners and centre and their mirrors."""
+    room = images.shape[-1] - size
+    centre = cut(images, room // 2, room // 2, size)
+    if count == 1:
+        return [centre]
+    corners = [cut(images, down, right, size) for down in (0, room) for right in (0, room)]
+    return [each for view in (*corners, centre) for each in (view, view.flip(-1))]
+
+
+def cut(images: Tensor, down: int, right: int, size: int) -> Tensor:
+    """A square of pictures (..., S, S)."""
+    return images[..., down : down + size, right : right + size]

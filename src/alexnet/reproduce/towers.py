@@ -1,0 +1,60 @@
+"""Sec. 3.2 and 3.5: two towers against one with half the kernels, and the colours that each tower takes (fig. 3)."""
+
+from alexnet.inference.charts import Line
+from alexnet.reproduce.budget import Budget
+from alexnet.reproduce.claim import Claim, Comparison, Found, differences
+from alexnet.reproduce.imagenet import base, variant
+from alexnet.reproduce.trial import Results, Trial, curves, values
+
+
+def half(budget: Budget) -> list[Trial]:
+    """One tower: half of the kernels but in the last convolution, which the paper keeps."""
+    return variant(budget, "one tower", groups=False, width=0.5)
+
+
+def joined(budget: Budget) -> list[Trial]:
+    """As many kernels, each seeing all channels: what the towers lose by not talking."""
+    return variant(budget, "no towers", groups=False)
+
+
+def plan(budget: Budget) -> list[Trial]:
+    return [*base(budget), *half(budget), *joined(budget)]
+
+
+def find(budget: Budget, results: Results) -> Found:
+    gains = {
+        name: differences(values(results, half(budget), name), values(results, base(budget), name))
+        for name in ("error", "top5_error")
+    }
+    loss = differences(values(results, base(budget), "error"), values(results, joined(budget), "error"))
+    shares = [sorted(map(float, results[trial.key]["colour"])) for trial in base(budget)]
+    return Found(
+        (
+            Comparison("top-1 error, one half tower less two", gains["error"], 1.7),
+            Comparison("top-5 error, one half tower less two", gains["top5_error"], 1.2),
+            Comparison(
+                "share of colour in conv1, one tower less the other",
+                differences([each[-1] for each in shares], [each[0] for each in shares]),
+                unit="points of energy",
+            ),
+        ),
+        f"Without the split the same kernels have {sum(loss) / len(loss):.1f} points less error than the two "
+        "towers. A difference of colour between the towers is positive by its making, so look at its size: in the "
+        "paper's figure 3 one tower is nearly gray.",
+        (
+            Line("two towers", curves(results, base(budget), "error")),
+            Line("one half tower", curves(results, half(budget), "error")),
+            Line("not split", curves(results, joined(budget), "error")),
+        ),
+        details={"colour_shares": shares, "cost_of_the_split_points": loss},
+    )
+
+
+CLAIM = Claim(
+    "towers",
+    "3.2, 3.5",
+    "two towers beat one of half the kernels, and each takes its own colours",
+    ("tiny",),
+    plan,
+    find,
+)
