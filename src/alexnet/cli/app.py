@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,9 +30,13 @@ COMMANDS = {
     "train": ("alexnet.cli.train", "Train a network from scratch."),
     "prepare": ("alexnet.cli.prepare", "Turn pictures into shards that training reads fast."),
     "bench": ("alexnet.cli.bench", "Images per second here, beside plain PyTorch."),
+    "reproduce": ("alexnet.cli.reproduce", "The paper's claims, each run, with a plot and a verdict."),
     "data": ("alexnet.cli.data", "Look into a data set before training on it."),
     "weights": ("alexnet.cli.weights", "Known files of weights: list and fetch them; what a file is."),
 }
+
+
+PATIENCE = 3.0  # seconds
 
 
 class Commands(LazyGroup):
@@ -86,4 +91,9 @@ def main() -> None:
     if not speaks():  # of several processes the first speaks, even of a mistyped flag
         sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     settle_threads()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code and not speaks():
+            time.sleep(PATIENCE)  # torchrun ends all when one has ended: the first is to have spoken before
+        raise
