@@ -37,9 +37,9 @@ def find(budget: Budget, results: Results) -> Found:
         "The paper gives no figure for crops and mirrors: without them its network overfits too much to be used. "
         "The gap is the validation error less that on 5,000 training pictures.",
         (
-            Line("as they are", curves(results, plain(budget), "error")),
-            Line("crops, mirrors", curves(results, shifted(budget), "error")),
-            Line("and colour", curves(results, base(budget), "error")),
+            Line("none", curves(results, plain(budget), "error")),
+            Line("crops", curves(results, shifted(budget), "error")),
+            Line("+ colour", curves(results, base(budget), "error")),
         ),
         details={
             "training_error": {

@@ -44,8 +44,8 @@ def find(budget: Budget, results: Results) -> Found:
         f"All runs have {budget.epochs} epochs and a rate that falls with them, so that a network which would converge "
         "later cannot: the third figure is bounded by the schedule.",
         (
-            Line("with, held out", curves(results, base(budget), "error")),
-            Line("without, held out", curves(results, without(budget), "error")),
+            Line("dropout", curves(results, base(budget), "error")),
+            Line("no dropout", curves(results, without(budget), "error")),
         ),
         details={
             "training_error": {

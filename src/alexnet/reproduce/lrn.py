@@ -39,11 +39,10 @@ def find(budget: Budget, results: Results) -> Found:
         ),
         f"CIFAR-10: {budget.norm_epochs} epochs where its author trained 470. The large network: {budget.epochs}.",
         (
-            Line("CIFAR-10 with", curves(results, small(budget, True), "error")),
-            Line("CIFAR-10 without", curves(results, small(budget, False), "error")),
-            Line("large with", curves(results, base(budget), "error")),
-            Line("large without", curves(results, without(budget), "error")),
+            Line("norms", curves(results, small(budget, True), "error")),
+            Line("no norms", curves(results, small(budget, False), "error")),
         ),
+        y_label="CIFAR-10 error",
         details={
             "cifar_ten_view_error": {
                 "with": values(results, small(budget, True), "ten_view_error"),

@@ -35,8 +35,8 @@ def find(budget: Budget, results: Results) -> Found:
         ),
         "Maps have the same sizes in both. The gap is the validation error less that on 5,000 training pictures.",
         (
-            Line("3x3 at stride 2", curves(results, base(budget), "error")),
-            Line("2x2 at stride 2", curves(results, tiled(budget), "error")),
+            Line("3x3, stride 2", curves(results, base(budget), "error")),
+            Line("2x2, stride 2", curves(results, tiled(budget), "error")),
         ),
     )
 

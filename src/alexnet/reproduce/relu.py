@@ -9,7 +9,7 @@ from alexnet.reproduce.claim import Claim, Comparison, Found
 from alexnet.reproduce.trial import Results, Trial, curves, trials, values
 
 GOAL = 0.25
-RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+RATES = (2e-3, 4e-3, 8e-3)
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
 

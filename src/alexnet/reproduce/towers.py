@@ -43,7 +43,7 @@ def find(budget: Budget, results: Results) -> Found:
         "paper's figure 3 one tower is nearly gray.",
         (
             Line("two towers", curves(results, base(budget), "error")),
-            Line("one half tower", curves(results, half(budget), "error")),
+            Line("half tower", curves(results, half(budget), "error")),
             Line("not split", curves(results, joined(budget), "error")),
         ),
         details={"colour_shares": shares, "cost_of_the_split_points": loss},
