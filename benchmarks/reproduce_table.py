@@ -61,10 +61,10 @@ def reasons(name: str, folder: Path, page: Path) -> str:
             kept.parent.mkdir(exist_ok=True)
             shutil.copyfile(home / plot, kept)
             shown.append(f"![{found['says']}](reproduce/{kept.name})")
-    machine = ", ".join(
-        f"{key} {value}" for key, value in found["machine"].items() if key in ("gpu", "torch", "processor")
-    )
-    text = f"## {name}: {found['verdict']}\n\n{found['says'][0].upper()}{found['says'][1:]} (sec. {found['section']}). {found['reason']}"
+    parts = ("gpu", "processor", "torch")
+    machine = ", ".join(f"{key} {found['machine'][key]}" for key in parts if key in found["machine"])
+    says = found["says"][0].upper() + found["says"][1:]
+    text = f"## {name}: {found['verdict']}\n\n{says} (sec. {found['section']}). {found['reason']}"
     return f"\n{text}\n\n`{found['command']}`; {machine}.\n\n" + "\n".join(shown) + "\n"
 
 

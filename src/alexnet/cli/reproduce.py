@@ -68,6 +68,8 @@ def reproduce(
     if tiny is not None:
         data["tiny"] = tiny
     place = resolve_device(device).type
+    if place == "cpu" and not BUDGETS[budget].is_smoke and data:
+        say("No GPU: the full budget takes days on a processor. --budget smoke shows in minutes that it runs.")
     documents = run(names, output, data=data, budget=BUDGETS[budget], device=place, say=say)
     show(json, documents, parts(documents, output))
 
