@@ -13,10 +13,12 @@ import inspect
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from typer.models import OptionInfo
 
 from alexnet.cli.options import flag
 from alexnet.errors import UsageError
@@ -43,9 +45,20 @@ def with_flags(function: Callable[..., None], *flags: inspect.Parameter) -> Call
 
     run.__doc__ = function.__doc__
     run.__name__ = function.__name__
-    shown = [p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *flags, CONFIG)]
+    shown = [named(p).replace(kind=p.KEYWORD_ONLY) for p in (*own, *flags, CONFIG)]
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return run
+
+
+def named(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter with its flag's name written out: without one typer 0.27 calls `--device DEVICE` --DEVICE."""
+    kind, *details = get_args(parameter.annotation) if get_origin(parameter.annotation) is Annotated else (None,)
+    options = [each for each in details if isinstance(each, OptionInfo)]
+    if not options or options[0].param_decls or bool in (kind, *get_args(kind)):
+        return parameter
+    option = copy(options[0])
+    option.param_decls = (f"--{parameter.name.replace('_', '-')}",)
+    return parameter.replace(annotation=Annotated[kind, option])
 
 
 def read_settings(ctx: typer.Context, config: Path | None) -> Path | None:
