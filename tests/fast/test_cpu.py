@@ -110,7 +110,7 @@ def test_changed_weights_are_seen(dtype: torch.dtype) -> None:
     with torch.no_grad():
         net.get_parameter("conv3.weight").neg_()
         net.get_parameter("fc8.weight").mul_(2)
-    assert relative_error(logits(fast, images), exact(net, images)) <= (1e-5 if dtype == torch.float32 else 0.1)
+    assert relative_error(logits(fast, images), exact(net, images)) <= (1e-5 if dtype == torch.float32 else 0.2)
 
 
 def test_gradients_are_the_plain_networks() -> None:
