@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-CHECKED := src tests benchmarks
+CHECKED := src tests benchmarks examples
 
 .PHONY: demo test lint check bench slow gpu clean help
 help:                     ## list the targets
