@@ -91,11 +91,16 @@ class Classifier:
             images: (B, 3, S, S) uint8 RGB.
             views: 1 looks at the centre; 10 averages the softmax over corners, centre and their mirrors.
         """
+        return average_views(self.logits(images, views), views)
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor, views: int = 1) -> Tensor:
+        """Return the logits (B*V, K) of each view of square pictures, the views of one side by side; see `probs`."""
         cut = partial(CUTS[views], size=self.preprocessing.size)
         crops = self.preprocessing.views(images.to(self.device), cut)  # (B, C, H, W) or (B, V, C, H, W)
         with at_rest(self.model):
-            logits = (self.engine or self.model)(crops.flatten(0, -4))  # (B*V, K)
-        return average_views(logits, views)
+            found: Tensor = (self.engine or self.model)(crops.flatten(0, -4))
+        return found
 
     def predict(
         self, pictures: Source | Iterable[Source], top: int = 5, views: int = 1, batch_size: int = 64

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from alexnet.errors import UsageError
 from alexnet.inference.sources import Source
@@ -87,9 +88,11 @@ def _predicted(
 
 
 def _tops(classifier: "Classifier", squares: list[np.ndarray], top: int, views: int) -> list[tuple[Guess, ...]]:
-    if not squares:
-        return []
-    probs = classifier.probs(stacked(squares), views)  # (B, K)
+    return likeliest(classifier, classifier.probs(stacked(squares), views), top) if squares else []
+
+
+def likeliest(classifier: "Classifier", probs: Tensor, top: int) -> list[tuple[Guess, ...]]:
+    """The `top` classes of each row of probabilities (B, K), likeliest first; all, if there are fewer."""
     best = probs.topk(min(top, probs.shape[1]))
     return [
         tuple(Guess(index, classifier.label(index), prob) for prob, index in zip(*row, strict=True))

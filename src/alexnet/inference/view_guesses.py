@@ -4,18 +4,16 @@ V views, K classes, S the side of the square that they are cut from.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from alexnet.data.views import five_offsets, ten_views
+from alexnet.data.views import five_offsets
 from alexnet.inference.classifier import Classifier
 from alexnet.inference.explanation import guesses_as_json
-from alexnet.inference.layers import at_rest
-from alexnet.inference.predict import Guess
+from alexnet.inference.predict import Guess, likeliest
 from alexnet.inference.squares import square_image
 
 
@@ -36,21 +34,13 @@ class View:
 def guesses_of_views(classifier: Classifier, picture: Image.Image, top: int = 5) -> list[View]:
     """The ten views of a picture, upright and RGB, in the order of `ten_views`."""
     side, size = classifier.preprocessing.resize, classifier.preprocessing.size
-    best = probs_of_views(classifier, square_image(classifier.preprocessing, picture)).topk(
-        min(top, classifier.lineage.num_classes)
-    )  # (10, top)
+    probs = probs_of_views(classifier, square_image(classifier.preprocessing, picture))  # (10, K)
     places = [(x, y, mirrored) for mirrored in (False, True) for y, x in five_offsets(side, side, size)]
-    return [
-        View(*place, tuple(Guess(i, classifier.label(i), prob) for i, prob in zip(*row, strict=True)))
-        for place, *row in zip(places, best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
+    return [View(*place, best) for place, best in zip(places, likeliest(classifier, probs, top), strict=True)]
 
 
 @torch.inference_mode()
 def probs_of_views(classifier: Classifier, images: Tensor) -> Tensor:
     """Probabilities (10, K) of the views of one square (1, 3, S, S) uint8; their mean is `probs(images, 10)`."""
-    cut = partial(ten_views, size=classifier.preprocessing.size)
-    crops = classifier.preprocessing.views(images.to(classifier.device), cut)[0]  # (10, C, H, W)
-    with at_rest(classifier.model):
-        logits: Tensor = (classifier.engine or classifier.model)(crops)
+    logits = classifier.logits(images, 10)
     return logits.softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 
-from alexnet.inference import Guess, Prediction
+from alexnet.inference import Prediction
+from alexnet.inference.predict import likeliest
 from alexnet.serve.desk import Desk
 from alexnet.serve.receive import BODY, arriving, pictures
 
@@ -31,6 +32,5 @@ def predict_routes(desk: Desk) -> APIRouter:
 
 async def _answer(desk: Desk, name: str, data: bytes, top: int, views: int) -> Prediction:
     probs = await desk.batches.probs(name, data, views)  # (K,)
-    best = probs.topk(min(top, len(probs)))
-    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    return Prediction(name, tuple(Guess(index, desk.classifier.label(index), prob) for index, prob in pairs))
+    (guesses,) = likeliest(desk.classifier, probs[None], top)
+    return Prediction(name, guesses)
