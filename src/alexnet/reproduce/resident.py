@@ -20,6 +20,8 @@ from torch import Tensor
 from alexnet.data.listing import Split
 from alexnet.data.loader import Skips, batches
 from alexnet.data.source import open_pictures
+from alexnet.data.views import center_view, ten_views
+from alexnet.fast.graph import capture
 from alexnet.lineages import Lineage, find, vary
 from alexnet.lineages.vary import ActivationName
 from alexnet.model import AlexNet
@@ -166,23 +168,15 @@ class Lesson:
     def _captured(self) -> Callable[[], None]:
         """The step as a graph; warming up leaves weights, momentum and place as they were."""
         kept = [each.detach().clone() for each in self.net.parameters()]
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            momenta = [self.optimizer.state[each].get("momentum_buffer") for each in self.net.parameters()]
-            old = [None if each is None else each.clone() for each in momenta]
-            for _ in range(3):
-                self._step()
-            with torch.no_grad():
-                for parameter, before, momentum in zip(self.net.parameters(), kept, old, strict=True):
-                    parameter.copy_(before)
-                    buffer = self.optimizer.state[parameter]["momentum_buffer"]
-                    buffer.zero_() if momentum is None else buffer.copy_(momentum)
-            self.place.zero_()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step()
+        momenta = [self.optimizer.state[each].get("momentum_buffer") for each in self.net.parameters()]
+        old = [None if each is None else each.clone() for each in momenta]
+        graph, _ = capture(self._step)
+        with torch.no_grad():
+            for parameter, before, momentum in zip(self.net.parameters(), kept, old, strict=True):
+                parameter.copy_(before)
+                buffer = self.optimizer.state[parameter]["momentum_buffer"]
+                buffer.zero_() if momentum is None else buffer.copy_(momentum)
+        self.place.zero_()
         return graph.replay
 
     def _step(self) -> None:
@@ -199,7 +193,7 @@ class Lesson:
         images, side, device = self.seen.images, self.seen.images.shape[-1], chosen.device
         room = side - self.size
         if not self.plan.is_augmented:
-            return self._lessened(cut(images[chosen], room // 2, room // 2, self.size))
+            return self._lessened(center_view(images[chosen], self.size))
         down, right = (torch.randint(room + 1, (len(chosen), 1), device=device) for _ in range(2))
         along = torch.arange(self.size, device=device)
         mirrored = torch.rand(len(chosen), 1, device=device) < 0.5
@@ -208,8 +202,7 @@ class Lesson:
         return self._lessened(views.permute(0, 3, 1, 2))
 
     def _lessened(self, views: Tensor) -> Tensor:
-        margin = (self.mean.shape[-1] - self.size) // 2
-        return views.float() - cut(self.mean, margin, margin, self.size)
+        return views.float() - center_view(self.mean, self.size)
 
     @torch.no_grad()
     def error(self, pictures: Set, views: int = 1) -> float:
@@ -225,16 +218,6 @@ class Lesson:
         return float(wrong) / len(pictures.labels)
 
 
-def views_of(images: Tensor, size: int, count: int) -> list[Tensor]:
+def views_of(images: Tensor, size: int, count: int) -> tuple[Tensor, ...]:
     """The centre, or corners and centre and their mirrors."""
-    room = images.shape[-1] - size
-    centre = cut(images, room // 2, room // 2, size)
-    if count == 1:
-        return [centre]
-    corners = [cut(images, down, right, size) for down in (0, room) for right in (0, room)]
-    return [each for view in (*corners, centre) for each in (view, view.flip(-1))]
-
-
-def cut(images: Tensor, down: int, right: int, size: int) -> Tensor:
-    """A square of pictures (..., S, S)."""
-    return images[..., down : down + size, right : right + size]
+    return (center_view(images, size),) if count == 1 else ten_views(images, size).unbind(1)
