@@ -18,7 +18,7 @@ import torch
 
 from alexnet.inference import load
 from alexnet.inference.features import features
-from alexnet.inference.nearest import StoredRows, nearest
+from alexnet.inference.nearest import StoredRows, nearest, precision
 from alexnet.inference.spool import NpyRows
 
 ALLOWED_S = 1.5  # for the default sizes on two cores
@@ -88,18 +88,7 @@ def measure_precision(folder: Path, weights: str | None, layers: Sequence[str]) 
     for metric in ("euclidean", "cosine"):
         for layer in layers:
             rows = found[layer].astype(np.float16)
-            squares = np.square(rows.astype(np.float32)).sum(axis=1)
-            places, _ = nearest(rows, squares, rows.astype(np.float32), COUNT + 1, metric)
-            print(f"{layer:>6} {metric:>10}: precision@{COUNT} {precision(places, labels):.2%}")
-
-
-def precision(places: np.ndarray, labels: np.ndarray) -> float:
-    """The mean share of right neighbours; a picture is not its own."""
-    shares = []
-    for own, row in enumerate(places):
-        others = row[row != own][:COUNT]
-        shares.append(float((labels[others] == labels[own]).mean()))
-    return statistics.mean(shares)
+            print(f"{layer:>6} {metric:>10}: precision@{COUNT} {precision(rows, labels, COUNT, metric):.2%}")
 
 
 def peak_mb() -> float:

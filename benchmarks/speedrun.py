@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from alexnet.inference.device import visible_gpus
+
 THRESHOLD = 0.545
 EPOCHS = 68
 SETTINGS: dict[str, Any] = {
@@ -65,15 +67,6 @@ def spread_out(data: Path, seeds: list[int]) -> list[dict[str, object]]:
     lanes = min(len(gpus), len(seeds))
     with ThreadPoolExecutor(lanes) as pool:
         return [result for results in pool.map(work, range(lanes)) for result in results]
-
-
-def visible_gpus() -> list[str]:
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named:
-        return named.split(",")
-    import torch
-
-    return [str(index) for index in range(torch.cuda.device_count())]
 
 
 def summary(results: list[dict[str, object]]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Which processor a network runs on."""
 
+import os
 import re
 
 import torch
@@ -25,6 +26,12 @@ def resolve_device(name: str = "auto") -> torch.device:
     if name == "mps" and not torch.backends.mps.is_available():
         raise UsageError("device mps is Apple's, and this torch does not see one here. Use --device cpu or auto.")
     return torch.device(name)
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: for processes with a GPU each."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
 
 
 def _best() -> torch.device:

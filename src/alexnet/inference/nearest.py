@@ -99,6 +99,14 @@ def _nearest(
     return _measured(rows, queries, places.numpy(), count, metric)
 
 
+def precision(rows: np.ndarray, labels: np.ndarray, count: int, metric: Metric = "euclidean") -> float:
+    """The mean share of a row's `count` nearest others that have its label. (N, D) and (N,)."""
+    squares = np.square(rows.astype(np.float32)).sum(axis=1)
+    places, _ = nearest(rows, squares, rows.astype(np.float32), count + 1, metric)
+    others = (row[row != own][:count] for own, row in enumerate(places))  # equal rows may hide a row from itself
+    return float(np.mean([(labels[near] == label).mean() for near, label in zip(others, labels, strict=True)]))
+
+
 def _scores(queries: Tensor, block: Tensor, squares: Tensor, metric: Metric) -> Tensor:
     """Numbers that grow as the distance does, (Q, b): one matrix product."""
     if metric == "cosine":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.errors import RunError
+from alexnet.inference.device import visible_gpus
 from alexnet.reproduce.trial import Data, Trial
 
 Say = Callable[[str], None]
@@ -103,16 +104,6 @@ def _spread_out(
         raise RunError(
             f"without a result: {', '.join(trial.key for trial in lost)}. Why is said above; the others are kept."
         )
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named:
-        return named.split(",")
-    import torch
-
-    return [str(number) for number in range(torch.cuda.device_count())]
 
 
 def trial_of(fields: Mapping[str, Any]) -> Trial:

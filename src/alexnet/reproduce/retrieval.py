@@ -1,18 +1,17 @@
 """Sec. 6.1, fig. 4: pictures that are near by fc7 are alike, which pictures near by their pixels are not."""
 
+from alexnet.reproduce.alike import LAYERS, PIXELS
 from alexnet.reproduce.budget import Budget
 from alexnet.reproduce.claim import Claim, Comparison, Found, differences
 from alexnet.reproduce.imagenet import base
 from alexnet.reproduce.trial import Results
 
-LAYERS = ("fc7", "fc6", "pool5", "pixels")
-
 
 def find(budget: Budget, results: Results) -> Found:
-    shares = {name: [float(results[trial.key]["alike"][name]) for trial in base(budget)] for name in LAYERS}
+    shares = {name: [float(results[trial.key]["alike"][name]) for trial in base(budget)] for name in (*LAYERS, PIXELS)}
     said = ", ".join(f"{name} {100 * sum(found) / len(found):.1f} %" for name, found in shares.items())
     return Found(
-        (Comparison("precision at 5, fc7 less pixels", differences(shares["fc7"], shares["pixels"])),),
+        (Comparison("precision at 5, fc7 less pixels", differences(shares["fc7"], shares[PIXELS])),),
         f"Of each validation picture's five nearest others by Euclidean distance, the share of its own class: {said}. "
         "The paper shows pictures and gives no figure.",
         details={"precision_at_5": shares},

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from alexnet.data.source import Pictures, open_pictures
+from alexnet.data.source import open_pictures
 from alexnet.errors import RunError
-from alexnet.inference.classifier import Classifier, load
+from alexnet.inference.classifier import load
 from alexnet.inference.colour_share import first_layer_towers
 from alexnet.inference.evaluate import evaluate
 from alexnet.reproduce.alike import alike
@@ -41,7 +40,7 @@ def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, A
     val, seen = (open_pictures(data, split, square.side, square.fit) for split in ("val", "train"))
     ten = evaluate(classifier, val, views=10)
     taken = np.linspace(0, len(seen) - 1, min(len(seen), TRAINING_PICTURES)).astype(np.int64)
-    found = {
+    found: dict[str, Any] = {
         "error": run.evaluation.top1_error,
         "top5_error": run.evaluation.top5_error,
         "ten_view_error": ten.top1_error,
@@ -53,7 +52,7 @@ def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, A
         "val_pictures": len(val),
     }
     if trial.is_asked_alike:
-        found |= asked_alike(classifier, val)
+        found["alike"] = alike(classifier, val)
     shutil.rmtree(folder)
     return found | {"seconds": round(time.perf_counter() - began, 1)}
 
@@ -61,9 +60,3 @@ def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, A
 def curve_point(row: Any) -> dict[str, Any]:
     """A row of metrics.jsonl as the claims read it."""
     return {"epoch": row["epoch"], "train_loss": row["train_loss"], "error": row["top1_error"], "loss": row["val_loss"]}
-
-
-def asked_alike(classifier: Classifier, val: Pictures) -> dict[str, Any]:
-    """How many of the five nearest pictures are of the same class, by features and by pixels."""
-    with torch.inference_mode():
-        return {"alike": alike(classifier, val)}
