@@ -9,10 +9,10 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
+from alexnet.fast.loss import cross_entropy
 from alexnet.fast.optimizer import Update, share_left
 from alexnet.fast.rewrite import FastNet
 
@@ -151,9 +151,9 @@ class TrainStep:
         if not len(images):  # the last batch of an epoch may be smaller than the team
             return self.lr.new_zeros(()), []
         logits = self.net.run(images, self._weights, seeds)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction="sum")
+        loss, slopes = cross_entropy(logits.detach(), labels, self.label_smoothing, 1 / self.batch_size)
         leaves = [self._weights[name] for name in self.parameters]
-        return loss.detach(), list(torch.autograd.grad(loss / self.batch_size, leaves))
+        return loss, list(torch.autograd.grad(logits, leaves, slopes))
 
     def _summed(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients of the whole batch."""

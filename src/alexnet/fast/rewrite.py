@@ -63,19 +63,20 @@ class FastNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K), float32, of images (B, C, H, W)."""
-        return self.run(images, self._weights(), self._draw_seed(images.device) if self.training else None)
+        return self.run(images, self._weights(), self._draw_seed(images.device) if self.training else None).float()
 
     def run(self, images: Tensor, weights: Mapping[str, Tensor], seed: Tensor | None) -> Tensor:
-        """Return the logits of images with other weights: by name, matrices in `dtype`, biases in float32.
+        """Return the logits of images with other weights, as the last stage gives them.
 
         Args:
+            weights: by name, matrices in `dtype`, biases in float32.
             seed: (1,) int64 on the device, of the dropout masks, or (1 + B,) with the places of the images in a larger
                 batch, see `rectified`; None: nothing drops out.
         """
         maps: tuple[Tensor, ...] = (images,)
         for stage in self.stages:
             maps = stage(maps, weights, seed)
-        return maps[0].float()
+        return maps[0]
 
     def _weights(self) -> dict[str, Tensor]:
         """The parameters, matrices in low precision; differentiable where gradients are wanted."""
