@@ -19,7 +19,7 @@ def network(dtype: torch.dtype, **changes: object) -> FastNet:
     net = AlexNet("tiny", generator=torch.Generator().manual_seed(0), **changes).cuda().train()  # type: ignore[arg-type]
     stages = plan(net.lineage, net)
     assert stages is not None
-    return FastNet(net, stages, dtype)
+    return FastNet(net, stages, dtype, net.lineage)
 
 
 def batch(count: int) -> tuple[torch.Tensor, torch.Tensor]:

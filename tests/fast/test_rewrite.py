@@ -18,7 +18,7 @@ FLOAT64 = torch.float64
 def fast(net: AlexNet, dtype: torch.dtype) -> FastNet:
     stages = plan(net.lineage, net)
     assert stages is not None
-    return FastNet(net, stages, dtype)
+    return FastNet(net, stages, dtype, net.lineage)
 
 
 def gradients(net: torch.nn.Module, images: Tensor, pull: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -4,7 +4,7 @@ What changes from step to step (pictures, labels, rate, seed) lies in buffers th
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from alexnet.fast.loss import cross_entropy
-from alexnet.fast.optimizer import Update, share_left
+from alexnet.fast.optimizer import Update, share_left, share_of, squares
 from alexnet.fast.rewrite import FastNet
 
 WARM_UPS = 3
@@ -23,7 +23,14 @@ T = TypeVar("T")
 
 
 class Exchange(Protocol):
-    """Adds up the gradients of several processes within a step. All of them make the same calls, step by step."""
+    """Adds up the gradients of several processes within a step. All of them make the same calls, step by step.
+
+    Attributes:
+        names: parameters whose gradients it adds up; of the others each process has its own part.
+    """
+
+    @property
+    def names(self) -> Collection[str]: ...
 
     def arrived(self, name: str, grad: Tensor) -> None:
         """Take the gradient of a parameter, in the middle of the backward pass."""
@@ -31,6 +38,10 @@ class Exchange(Protocol):
 
     def finish(self) -> Mapping[str, Tensor]:
         """The sums, by the parameter's name; who had no picture has not taken anything."""
+        ...
+
+    def total(self, number: Tensor) -> Tensor:
+        """A number on the device, added up over the processes."""
         ...
 
     def agree(self, is_ready: bool) -> bool:
@@ -88,8 +99,9 @@ class TrainStep:
         self._weights = {name: _leaf(p, net.dtype, name in updates) for name, p in net.net.named_parameters()}
         self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
-            self._hooks = [_hooked(self._weights[name], partial(exchange.arrived, name)) for name in self.parameters]
+            self._hooks = [_hooked(self._weights[name], partial(exchange.arrived, name)) for name in exchange.names]
         self._replay: Callable[[], Tensor] | None = None
+        self._is_unrecordable = False
         self._images = self._labels = self.lr
 
     def __call__(self, images: Tensor, labels: Tensor, lr: float, seed: int, slots: Tensor | None = None) -> Tensor:
@@ -113,6 +125,11 @@ class TrainStep:
         self._labels.copy_(labels, non_blocking=True)
         return self.replay()
 
+    def eager(self, images: Tensor, labels: Tensor, lr: float, seed: int, slots: Tensor | None = None) -> Tensor:
+        """The same without a graph."""
+        self.lr.fill_(lr)
+        return self._step(images, labels, self._seeds(seed, slots, len(images)))
+
     def replay(self) -> Tensor:
         """Repeat the captured step on what lies in the buffers."""
         assert self._replay is not None, "the first call captures the step"
@@ -128,8 +145,13 @@ class TrainStep:
                 if parameter.ndim > 1:
                     self._weights[name].copy_(parameter)
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether processes exchange nothing but gradients, of all parameters."""
+        return self.exchange is None or len(self.exchange.names) == len(self.parameters)
+
     def _may_capture(self, count: int) -> bool:
-        if not self.seed.is_cuda:
+        if not self.seed.is_cuda or self._is_unrecordable:
             return False
         is_full = count == len(self.slots)
         # The warm-up sums gradients too: all processes begin it together, or none.
@@ -161,12 +183,27 @@ class TrainStep:
             return grads
         if not self.is_overlapped and grads:
             for name, grad in reversed(list(zip(self.parameters, grads, strict=True))):
-                self.exchange.arrived(name, grad)
+                if name in self.exchange.names:
+                    self.exchange.arrived(name, grad)
         sums = self.exchange.finish()
-        return [sums[name] for name in self.parameters]
+        parts = dict(zip(self.parameters, grads, strict=True)) if grads else {}
+        return [sums[name] if name in sums else parts[name] for name in self.parameters]
+
+    def _share(self, grads: list[Tensor]) -> Tensor | None:
+        """What is left of the gradient of the whole network."""
+        if not self.clip:
+            return None
+        exchange = self.exchange
+        if exchange is None or self._is_whole:
+            return share_left(grads, self.clip)
+        named = list(zip(self.parameters, grads, strict=True))
+        parts = [grad for name, grad in named if name not in exchange.names]
+        copied = [grad for name, grad in named if name in exchange.names]
+        square = exchange.total(squares(parts))
+        return share_of(square + squares(copied) if copied else square, self.clip)
 
     def _update(self, grads: list[Tensor]) -> None:
-        share = share_left(grads, self.clip) if self.clip else None
+        share = self._share(grads)
         for (name, parameter), grad in zip(self.parameters.items(), grads, strict=True):
             copy = self._weights[name].detach() if parameter.ndim > 1 else None
             self.updates[name].apply(parameter.detach(), self.velocities[name], grad, self.lr, copy, share)
@@ -182,9 +219,9 @@ class TrainStep:
         kept = {name: velocity.clone() for name, velocity in self.velocities.items()}
         for velocity in self.velocities.values():
             velocity.zero_()
-        if self.exchange is None or (self.is_overlapped and self._records_exchange(self.exchange)):
-            self._replay = self._replay or self._recorded("global")
-        else:
+        if self.exchange is None:
+            self._replay = self._recorded("global")
+        elif not (self.is_overlapped and self._records_exchange(self.exchange)) and self._is_whole:
             self._replay = self._recorded_in_parts()
         for name, velocity in self.velocities.items():
             velocity.copy_(kept[name])
@@ -198,11 +235,12 @@ class TrainStep:
             trouble = str(error).splitlines()[0]
         if exchange.agree(not trouble):
             return True
-        log.warning("Gradients are exchanged after the captured step, not inside it. %s", trouble)
+        does = "Gradients are exchanged after the captured step, not inside it." if self._is_whole else "No graph."
+        log.warning("%s %s", does, trouble)
         for hook in self._hooks:
             hook.remove()
         exchange.reset()
-        self.is_overlapped, self._replay = False, None
+        self.is_overlapped, self._replay, self._is_unrecordable = False, None, not self._is_whole
         return False
 
     def _recorded(self, mode: str) -> Callable[[], Tensor]:

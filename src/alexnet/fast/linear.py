@@ -10,7 +10,13 @@ SIZE = 1024
 ROWS, COLUMNS = 32, 64
 
 
-def rectified(features: Tensor, bias: Tensor, p: float, seed: Tensor | None, salt: int) -> Tensor:
+Units = tuple[int, int]
+"""The first of some units that follow each other, and how many the layer has in all."""
+
+
+def rectified(
+    features: Tensor, bias: Tensor, p: float, seed: Tensor | None, salt: int, units: Units | None = None
+) -> Tensor:
     """Bias, ReLU, and with a seed inverted dropout; differentiable in features and bias.
 
     Args:
@@ -19,8 +25,9 @@ def rectified(features: Tensor, bias: Tensor, p: float, seed: Tensor | None, sal
         p: how likely a feature is dropped.
         seed: (1,) int64 on the device: the mask is a function of it, of `salt` and of the position. Or (1 + B,): the
             rows' places in a larger batch follow, whose masks they get.
+        units: which of a layer's units these are, whose masks they get; None: all.
     """
-    result: Tensor = _Rectified.apply(features, bias, p, seed, salt)  # type: ignore[no-untyped-call]
+    result: Tensor = _Rectified.apply(features, bias, p, seed, salt, units)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -32,8 +39,10 @@ def dropped(features: Tensor, p: float, seed: Tensor, salt: int) -> Tensor:
 
 class _Rectified(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, bias: Tensor, p: float, seed: Tensor | None, salt: int) -> Tensor:
-        result = _run(features, bias, p, seed, salt)
+    def forward(
+        ctx: Any, features: Tensor, bias: Tensor, p: float, seed: Tensor | None, salt: int, units: Units | None
+    ) -> Tensor:
+        result = _run(features, bias, p, seed, salt, units)
         ctx.save_for_backward(result)
         ctx.scale = 1.0 if seed is None else 1 / (1 - p)
         return result
@@ -51,7 +60,7 @@ class _Rectified(torch.autograd.Function):
         pointwise.rectify_backward[programs](
             result, grad.contiguous(), slopes, sums, rows, features, SCALE=ctx.scale, R=ROWS, F=COLUMNS
         )
-        return slopes, sums.sum(0), None, None, None
+        return slopes, sums.sum(0), None, None, None, None
 
 
 class _Dropped(torch.autograd.Function):
@@ -68,15 +77,18 @@ class _Dropped(torch.autograd.Function):
         return _run(grad, None, ctx.p, seed, ctx.salt), None, None, None
 
 
-def _run(features: Tensor, bias: Tensor | None, p: float, seed: Tensor | None, salt: int) -> Tensor:
+def _run(
+    features: Tensor, bias: Tensor | None, p: float, seed: Tensor | None, salt: int, units: Units | None = None
+) -> Tensor:
     from alexnet.fast import pointwise
 
     features = features.contiguous()
     result, count = torch.empty_like(features), features.numel()
+    first, width = units or (0, features.shape[-1])
     # A kernel wants an address even for what it will not read.
     pointwise.rectify[(-(-count // SIZE),)](
         features, features if bias is None else bias, features if seed is None else seed, result,
-        count, features.shape[-1],
+        count, features.shape[-1], first, width,
         P=p, SALT=salt, RELU=bias is not None, BIAS=bias is not None, DROP=seed is not None,
         SLOTS=seed is not None and len(seed) > 1, SIZE=SIZE,
     )  # fmt: skip

@@ -66,9 +66,18 @@ def share_left(grads: Sequence[Tensor], limit: float) -> Tensor:
 
     As `torch.nn.utils.clip_grad_norm_`, without waiting for the device.
     """
+    return share_of(squares(grads), limit)
+
+
+def squares(grads: Sequence[Tensor]) -> Tensor:
+    """The sum of the squares of all numbers, () float32."""
     norms: list[Tensor] = []
     for dtype in dict.fromkeys(grad.dtype for grad in grads):
         alike = [grad for grad in grads if grad.dtype == dtype]
         norms += torch._foreach_norm(alike, 2, dtype=torch.float32)
-    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return (limit / (total + 1e-6)).clamp(max=1.0)
+    return torch.stack(norms).square().sum()
+
+
+def share_of(square: Tensor, limit: float) -> Tensor:
+    """What is left where that is the sum of squares of the whole gradient."""
+    return (limit / (square.sqrt() + 1e-6)).clamp(max=1.0)

@@ -31,12 +31,13 @@ def to_blocks(
 
 @triton.jit(do_not_specialize=["count"])
 def rectify(
-    x, bias, seed, y, count, features, P: tl.constexpr, SALT: tl.constexpr,
+    x, bias, seed, y, count, features, first, width, P: tl.constexpr, SALT: tl.constexpr,
     RELU: tl.constexpr, BIAS: tl.constexpr, DROP: tl.constexpr, SLOTS: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
     """Bias, ReLU and inverted dropout; the mask is a function of (seed, SALT, position).
 
-    SLOTS: behind the seed lies, for each row, the one in whose place it stands.
+    SLOTS: behind the seed lies, for each row, the one in whose place it stands. Columns are those of a wider matrix
+    from `first` on.
     """
     index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = index < count
@@ -46,9 +47,10 @@ def rectify(
     if RELU:
         value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
     if DROP:
-        place = index
+        row = index // features
         if SLOTS:
-            place = tl.load(seed + 1 + index // features, mask=inside, other=0) * features + index % features
+            row = tl.load(seed + 1 + row, mask=inside, other=0)
+        place = row * width + first + index % features
         draws = tl.rand(tl.load(seed) + SALT, place)
         value = tl.where(draws >= P, value * (1 / (1 - P)), 0.0)
     tl.store(y + index, value.to(y.dtype.element_ty), mask=inside)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from alexnet.fast.conv1 import Blocks
 from alexnet.fast.cpu import accelerate_on_cpu
 from alexnet.fast.stages import BlockConvolution, Stage, plan
+from alexnet.lineages import Lineage
 from alexnet.model import AlexNet, Dropout
 
 
@@ -31,7 +32,7 @@ def accelerate(net: AlexNet, dtype: torch.dtype | None = None, samples: Tensor |
     if device.type != "cuda" or not has_triton() or dtype not in (torch.bfloat16, torch.float16, torch.float32):
         return net
     stages = plan(net.lineage, net)
-    return net if stages is None else FastNet(net, stages, dtype)
+    return net if stages is None else FastNet(net, stages, dtype, net.lineage)
 
 
 def has_triton() -> bool:
@@ -42,15 +43,14 @@ def has_triton() -> bool:
 
 
 class FastNet(nn.Module):
-    """A network in stages. It owns no parameter: those are `net`'s.
+    """A network, or a part of one, in stages. It owns no parameter: those are `net`'s.
 
     Dropout masks are functions of a seed that is drawn once a pass, from the generator of `net`'s dropout layers.
     """
 
-    def __init__(self, net: AlexNet, stages: tuple[Stage, ...], dtype: torch.dtype) -> None:
+    def __init__(self, net: nn.Sequential, stages: tuple[Stage, ...], dtype: torch.dtype, lineage: Lineage) -> None:
         super().__init__()
-        self.net, self.stages, self.dtype = net, stages, dtype
-        self.lineage = net.lineage
+        self.net, self.stages, self.dtype, self.lineage = net, stages, dtype, lineage
         self._copies: dict[str, tuple[int, Tensor]] = {}
         self._prepared: tuple[tuple[object, ...], dict[str, Tensor]] = ((), {})
         self.train(net.training)

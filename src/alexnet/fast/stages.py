@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet.fast.conv1 import Blocks, block_weight, cut_blocks
-from alexnet.fast.linear import dropped, rectified
+from alexnet.fast.linear import Units, dropped, rectified
 from alexnet.fast.lrn_pool import Maps, Tail, fused
 from alexnet.fast.matvec import few, suits
 from alexnet.fast.towers import convolve, convolve_and_rectify, join
@@ -109,6 +109,7 @@ class FullyConnected(Stage):
 
     Attributes:
         in_shape: of the map that comes in; one number where features do.
+        units: (first, of so many), where these are some of a layer's units.
     """
 
     name: str
@@ -116,6 +117,7 @@ class FullyConnected(Stage):
     p: float
     salt: int
     in_shape: tuple[int, ...]
+    units: Units | None = None
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
         features, weight = self._product(maps, weights)
@@ -125,7 +127,7 @@ class FullyConnected(Stage):
             return (few(features, weight, bias, self.is_active),)
         if not self.is_active:
             return (F.linear(features, weight, bias.to(weight.dtype)),)
-        return (rectified(F.linear(features, weight), bias.float(), self.p, drop, self.salt),)
+        return (rectified(F.linear(features, weight), bias.float(), self.p, drop, self.salt, self.units),)
 
     def prepared(self, weights: Weights) -> Weights:
         if len(self.in_shape) == 1:
@@ -167,19 +169,25 @@ def plan(lineage: Lineage, layers: nn.Sequential) -> tuple[Stage, ...] | None:
     is_known = all(isinstance(row.layer, Conv | Linear) or not row.weights for row in rows)
     if lineage.activation != "relu" or not is_known:
         return None
-    stages = tuple(_stages(deque(lineage.layers), {row.layer.name: row for row in rows}, layers))
-    return stages if all(map(_is_supported, stages)) else None
+    stages = tuple(stages_of(deque(lineage.layers), {row.layer.name: row for row in rows}, layers))
+    return stages if all(map(is_supported, stages)) else None
 
 
-def _is_supported(stage: Stage) -> bool:
+def is_supported(stage: Stage) -> bool:
+    """Whether the kernels can do it."""
     if isinstance(stage, FusedTail | ActiveConvolution) and not stage.tail.is_supported:
         return False
     convolution = stage.convolution if isinstance(stage, ActiveConvolution) else stage
     return not isinstance(convolution, Convolution) or (convolution.groups <= 2 and not convolution.is_rounded_up)
 
 
-def _stages(rows: deque[Layer], traced: Mapping[str, Row], layers: nn.Sequential) -> Iterator[Stage]:
-    """Take the rows from the left, as many at a time as one stage does."""
+def stages_of(rows: deque[Layer], traced: Mapping[str, Row], layers: nn.Module) -> Iterator[Stage]:
+    """Take the rows from the left, as many at a time as one stage does.
+
+    Args:
+        traced: the shapes of each row, by its name.
+        layers: where those without weights that no stage knows are found.
+    """
     count = len(rows)
     while rows:
         salt = count - len(rows)

@@ -70,8 +70,9 @@ def side_by_side(works: Sequence[Callable[[], Tensor]], batch_size: int) -> Maps
 
 
 def join(maps: Maps) -> Tensor:
-    """Return the whole map."""
-    return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1).contiguous(memory_format=channels_last)
+    """Return the whole map, or all features."""
+    whole = maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
+    return whole.contiguous(memory_format=channels_last) if len(maps) > 1 and whole.ndim == 4 else whole
 
 
 def split(images: Tensor, towers: int) -> Maps:

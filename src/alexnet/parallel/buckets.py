@@ -4,7 +4,7 @@ The pass reaches the fully connected layers first, and they hold 96 % of AlexNet
 still at work, nearly all of the bytes are under way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 import torch
@@ -106,6 +106,15 @@ class Reduction:
         self.team = team
         self._home = {name: bucket for bucket in self.buckets for name in bucket.places}
         self._launched = 0
+
+    @property
+    def names(self) -> Collection[str]:
+        """The parameters whose gradients it adds up."""
+        return self._home.keys()
+
+    def total(self, number: Tensor) -> Tensor:
+        """A number added up over the ranks, on its device."""
+        return self.team.sum(number)
 
     def hook(self) -> None:
         """Let autograd bring the gradients of the parameters as they come."""

@@ -12,6 +12,7 @@ from alexnet.parallel.ddp import DataParallel, ShardedDataParallel
 from alexnet.parallel.hybrid import Hybrid, Turns
 from alexnet.parallel.predict import Prediction, machine, predictions
 from alexnet.parallel.scheme import Scheme
+from alexnet.parallel.shared import Fuse, SharedUnits, shared_part, shares_equally
 from alexnet.parallel.team import Team
 from alexnet.parallel.towers import Towers
 
@@ -42,6 +43,7 @@ def make_scheme(
     options: Options,
     batch_size: int,
     engine: Callable[[AlexNet], nn.Module] = lambda net: net,
+    fuse: Fuse = lambda part: None,
 ) -> tuple[Scheme, str]:
     """A scheme around `net`, and in words why that one.
 
@@ -51,6 +53,7 @@ def make_scheme(
         options: what the user asked for.
         batch_size: pictures of a step, over all ranks.
         engine: gives an equal function of the same parameters, faster.
+        fuse: the same for a part of the network.
 
     Raises:
         UsageError: the scheme asked for does not fit the lineage or the number of processes.
@@ -63,19 +66,27 @@ def make_scheme(
         kind, reason = ("ddp", "as asked") if options.is_sharded else choose(net, batch_size, team.size, module)
     scheme: Scheme
     if kind == "towers":
-        scheme = Towers(net, team)
+        scheme = Towers(net, team, fuse)
     elif kind == "hybrid":
-        scheme = Hybrid(
-            net, team, wire=_wire(options, net), turns=options.turns, moves_each_turn=options.moves_each_turn
-        )
+        scheme = _hybrid(net, team, options, batch_size, module, fuse)
     elif options.is_sharded:
         scheme = ShardedDataParallel(net, net, parameters, team, wire=_wire(options, net))
     else:
         scheme = DataParallel(net, module, parameters, team, wire=_wire(options, module))
     scheme.is_low_precision = options.is_low_precision
-    if module is not net and scheme.module is not module:
-        reason += "; parts of a network run on torch's kernels, the fused ones want all of it"
+    if module is not net and not isinstance(scheme.module, type(module)):
+        reason += "; on torch's kernels, for the fused ones do not do this"
     return scheme, reason
+
+
+def _hybrid(net: AlexNet, team: Team, options: Options, batch_size: int, module: nn.Module, fuse: Fuse) -> Scheme:
+    """The fused scheme where features come all at once and the ranks have equal shares, else the plain one."""
+    if options.turns == "a" and shares_equally(net, batch_size, team.size):
+        part = shared_part(net, team)
+        fused = fuse(part)
+        if fused is not None:
+            return SharedUnits(part, fused, _wire(options, module))
+    return Hybrid(net, team, wire=_wire(options, net), turns=options.turns, moves_each_turn=options.moves_each_turn)
 
 
 def choose(

@@ -30,10 +30,14 @@ class Scheme:
         parameters: what this rank's optimizer moves: whole parameters, or stretches of them.
         stretches: which these are.
         part: (rank, size) of this rank's share of every batch.
+        has_whole_loss: each rank sees the loss of the whole batch.
+        is_regular: every rank has all of its slots in every step, filled up with nothing.
     """
 
     name = "one process"
     is_low_precision = False
+    has_whole_loss = False
+    is_regular = False
 
     def __init__(
         self, net: nn.Module, module: nn.Module, parameters: Mapping[str, nn.Parameter], team: Team = ALONE
@@ -57,6 +61,9 @@ class Scheme:
         """What a forward pass runs in."""
         device = next(iter(self.learners())).device.type
         return torch.autocast(device, torch.bfloat16) if self.is_low_precision else nullcontext()
+
+    def take_up(self) -> None:
+        """Fetch from `net` what this rank holds apart from it."""
 
     def attach(self, move: Callable[[], None]) -> None:
         """Learn how to move the weights that have gradients, for schemes that do so within a step."""
@@ -94,11 +101,11 @@ class Scheme:
 
     def clip(self, limit: float) -> None:
         """Scale the gradient of the whole network down to a norm of `limit`."""
-        if not self.stretches.of:
+        if self.stretches.is_empty:
             nn.utils.clip_grad_norm_(self.parameters.values(), limit)
             return
-        shared = [p.grad for name, p in self.parameters.items() if name in self.stretches.of and p.grad is not None]
-        copied = [p.grad for name, p in self.parameters.items() if name not in self.stretches.of and p.grad is not None]
+        shared = [p.grad for name, p in self.parameters.items() if name in self.stretches and p.grad is not None]
+        copied = [p.grad for name, p in self.parameters.items() if name not in self.stretches and p.grad is not None]
         like = next(iter(self.learners()))
         square = self.team.sum(_squares(shared, like)) + _squares(copied, like)
         factor = (limit / (square.sqrt() + 1e-6)).clamp(max=1.0)  # as torch's clip_grad_norm_
@@ -110,25 +117,26 @@ class Scheme:
 
     def assemble(self) -> None:
         """Make the weights of `net` whole on every rank."""
-        whole = {name: p.detach() for name, p in self.net.named_parameters() if name in self.stretches.of}
+        whole = {name: p.detach() for name, p in self.net.named_parameters() if name in self.stretches}
         self.stretches.join(whole, self.team)
 
     def own(self, whole: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """This rank's stretches of tensors that belong to parameters, in the shape of what the optimizer moves."""
         return {
-            name: self.stretches.cut(name, whole[name], self.team.rank).view_as(parameter)
+            name: self.stretches.cut(name, whole[name], self.team.rank).reshape(parameter.shape)
             for name, parameter in self.parameters.items()
             if name in whole
         }
 
     def whole(self, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors that belong to whole parameters, from each rank's stretches of them."""
-        if not self.stretches.of or not self.team.largest(len(mine))[0]:
+        if self.stretches.is_empty or not self.team.largest(len(mine))[0]:
             return dict(mine)
-        shapes = {name: p for name, p in self.net.named_parameters() if name in mine or name in self.stretches.of}
+        shapes = {name: p for name, p in self.net.named_parameters() if name in mine or name in self.stretches}
         tensors = {name: torch.zeros_like(p, requires_grad=False) for name, p in shapes.items()}
         for name, tensor in mine.items():
-            self.stretches.cut(name, tensors[name], self.team.rank).copy_(tensor.view(-1))
+            piece = self.stretches.cut(name, tensors[name], self.team.rank)
+            piece.copy_(tensor.reshape(piece.shape))
         self.stretches.join(tensors, self.team)
         return tensors
 

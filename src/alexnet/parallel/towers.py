@@ -13,8 +13,10 @@ from alexnet.errors import UsageError
 from alexnet.lineages import Lineage
 from alexnet.lineages.spec import Conv, Linear, Local, Norm
 from alexnet.model import AlexNet
+from alexnet.parallel.buckets import Reduction
 from alexnet.parallel.pieces import parts
 from alexnet.parallel.scheme import Loss, Scheme
+from alexnet.parallel.shared import Fuse, Part
 from alexnet.parallel.shares import Stretches
 from alexnet.parallel.team import Team
 
@@ -72,15 +74,24 @@ class Tower(nn.Sequential):
 
 
 class Towers(Scheme):
-    """Two processes, a tower each: both see every picture."""
+    """Two processes, a tower each: both see every picture.
+
+    Args:
+        fuse: gives the tower in a faster form, where there is one.
+    """
 
     name = "towers"
+    has_whole_loss = True
 
-    def __init__(self, net: AlexNet, team: Team) -> None:
+    def __init__(self, net: AlexNet, team: Team, fuse: Fuse = lambda part: None) -> None:
         tower = Tower(net, team)
-        super().__init__(net, tower, dict(tower.named_parameters()), team)
+        fused = fuse(Part(tower, net, "tower", team, exchanges(net.lineage)))
+        super().__init__(net, fused or tower, dict(tower.named_parameters()), team)
         self.stretches = Stretches.by_rows({name: p.shape for name, p in net.named_parameters()}, team.size)
         self.part = (0, 1)
+
+    def exchange(self) -> Reduction:
+        return Reduction({}, self.team)  # maps and features go over, gradients of weights do not
 
     def gradients(self, inputs: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> Tensor:
         loss = super().gradients(inputs, labels, loss_of, batch_size)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from alexnet.data.loader import share_of_batch
@@ -12,6 +14,8 @@ from alexnet.parallel.scheme import Scheme
 from alexnet.train.optimizer import factor_and_decay
 from alexnet.train.recipe import Recipe
 from alexnet.train.stage import Examples
+
+NO_LABEL = -100  # what cross_entropy passes over; of shares of the classes, a row of zeros
 
 
 class FusedStep:
@@ -27,12 +31,14 @@ class FusedStep:
         *,
         is_overlapped: bool = True,
     ) -> None:
+        scheme.take_up()
         module, updates = scheme.module, {}
         assert isinstance(module, FastNet)
         for name in scheme.parameters:
             lr_factor, decay = factor_and_decay(name, recipe, deep)
             updates[name] = Update(recipe.update, recipe.momentum, decay, lr_factor)
         mine = share_of_batch(batch_size, *scheme.part)
+        self.scheme, self.count = scheme, mine.stop - mine.start
         self._step = TrainStep(
             module,
             updates,
@@ -43,11 +49,36 @@ class FusedStep:
             slots=range(mine.start, mine.stop),
             is_overlapped=is_overlapped,
         )
-        for name, velocity in saved.items():
+        for name, velocity in scheme.own(saved).items():
             self._step.velocities[name].copy_(velocity)
 
     def __call__(self, examples: Examples, lr: float, seed: int) -> Tensor:
-        return self._step(examples.inputs, examples.labels, lr, seed, examples.slots)
+        inputs, labels, slots = self._filled(examples)
+        return self._counted(self._step(inputs, labels, lr, seed, slots))
+
+    def eager(self, examples: Examples, lr: float, seed: int) -> Tensor:
+        """The same without a graph: for those who count what a step sends."""
+        inputs, labels, slots = self._filled(examples)
+        return self._counted(self._step.eager(inputs, labels, lr, seed, slots))
+
+    def _counted(self, loss: Tensor) -> Tensor:
+        """The loss once, where every process has all of it."""
+        is_again = self.scheme.has_whole_loss and self.scheme.team.rank > 0
+        return torch.zeros_like(loss) if is_again else loss
+
+    def _filled(self, examples: Examples) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs, labels and slots; if all have to be there, blank pictures without a label stand for those missing.
+
+        Blank ones have no gradient, so it does not matter whose slot they name.
+        """
+        inputs, labels, slots = examples.inputs, examples.labels, examples.slots
+        missing = self.count - len(labels)
+        if not self.scheme.is_regular or not missing:
+            return inputs, labels, slots
+        assert slots is not None
+        blank = inputs.new_zeros((missing, *inputs.shape[1:]))
+        unlabelled = labels.new_full((missing, *labels.shape[1:]), NO_LABEL if labels.ndim == 1 else 0)
+        return torch.cat((inputs, blank)), torch.cat((labels, unlabelled)), F.pad(slots, (0, missing))
 
     def velocities(self) -> dict[str, Tensor]:
-        return self._step.velocities
+        return self.scheme.whole(self._step.velocities)

@@ -8,7 +8,7 @@ from alexnet.inference.device import resolve_device
 from alexnet.lineages import find
 from alexnet.parallel.choose import Options, make_scheme
 from alexnet.parallel.scheme import Scheme
-from alexnet.train.engine import engine
+from alexnet.train.engine import engine, part_engine
 from alexnet.train.initial import fresh_network
 from alexnet.train.job import Job
 from alexnet.train.launch import Launch, launch, provenance, record
@@ -99,8 +99,9 @@ def share_out(job: Job) -> Scheme:
         recipe.parallel, recipe.wire, recipe.shard_optimizer, recipe.turns, is_low_precision, recipe.fc_moves == "each"
     )
     scheme, reason = make_scheme(
-        job.net, job.team, options, recipe.batch_size, lambda net: engine(net, recipe.precision)
-    )
+        job.net, job.team, options, recipe.batch_size,
+        lambda net: engine(net, recipe.precision), lambda part: part_engine(part, recipe.precision),
+    )  # fmt: skip
     if not job.team.is_alone:
         job.reporter.say(f"{job.team.size} processes, {scheme.name}: {reason}")
     return scheme

@@ -1,0 +1,216 @@
+"""Parts of a network in stages, for processes that share its work: a tower, or some of the fully connected units.
+
+**A tower** is half of every layer. Where towers talk the parts of a map arrive as tensors of their own, which the next
+convolution joins; a response norm across towers gets the other's channels at the border beside its own.
+
+**Shared units**: each process has all convolutions, on its own pictures, and some units of the first two fully
+connected layers, on everybody's. Of the first it has rows of the weight, and of the second the columns that read these
+rows' units: so features go over before the pair and sums behind it, and nothing between. What follows, the logits and
+the loss too, is again each process's own pictures'. Splitting every layer by its units, as Krizhevsky (2014) does,
+computes the same and talks seven times a step where this talks four times.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from alexnet.fast.exchange import Link, gathered, gathered_rows, summed_rows, swapped
+from alexnet.fast.linear import rectified
+from alexnet.fast.lrn_pool import Maps, Tail, fused
+from alexnet.fast.rewrite import FastNet
+from alexnet.fast.stages import (
+    ActiveConvolution,
+    BlockConvolution,
+    Convolution,
+    FullyConnected,
+    FusedTail,
+    Stage,
+    Weights,
+    is_supported,
+    plan,
+    stages_of,
+)
+from alexnet.fast.towers import join
+from alexnet.lineages import Lineage, Row, trace
+from alexnet.lineages.spec import Conv, Layer, Linear, Norm
+
+CHUNK = 8  # channels that a kernel reads at once
+
+
+@dataclass(frozen=True)
+class Gathered(Stage):
+    """The parts of all processes; joined where nothing follows that would do so."""
+
+    link: Link
+    is_last: bool = False
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        parts = gathered(join(maps), self.link, is_shared=not self.is_last)
+        return (join(parts),) if self.is_last else parts
+
+
+@dataclass(frozen=True)
+class BorderTail(Stage):
+    """What follows convolution `name` of a tower, where the norm's window reaches into the other tower.
+
+    Attributes:
+        tail: of the tower's channels and CHUNK more, which hold the other's at the border.
+    """
+
+    name: str
+    tail: Tail
+    link: Link
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        (own,) = maps
+        bias = weights[f"{self.name}.bias"].float()
+        width, is_first = own.shape[1], self.link.rank == 0
+        assert self.tail.norm is not None
+        reach = min(self.tail.norm.size // 2, width)
+        edge = slice(-reach, None) if is_first else slice(0, reach)
+        units = F.relu(own[:, edge] + bias[edge, None, None]).to(own.dtype)
+        # Units again come out of ReLU as they are, without a bias.
+        beside, none = _filled(swapped(units, self.link), is_first), bias.new_zeros(CHUNK)
+        pair, biases = ((own, beside), (bias, none)) if is_first else ((beside, own), (none, bias))
+        around = torch.cat(pair, dim=1).contiguous(memory_format=torch.channels_last)
+        (result,) = fused(self.tail, (around,), torch.cat(biases))
+        return (result.narrow(1, 0 if is_first else CHUNK, width).contiguous(memory_format=torch.channels_last),)
+
+
+def _filled(strip: Tensor, is_behind: bool) -> Tensor:
+    """The strip and channels of zeros, CHUNK in all, with the strip next to the tower."""
+    missing = CHUNK - strip.shape[1]
+    return F.pad(strip, (0, 0, 0, 0, 0, missing) if is_behind else (0, 0, 0, 0, missing, 0))
+
+
+@dataclass(frozen=True)
+class FirstShared(Stage):
+    """Some units of a fully connected layer, for the pictures of all processes."""
+
+    layer: FullyConnected
+    link: Link
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        rows = gathered_rows(join(maps).flatten(1), self.link)
+        if seed is not None:
+            seed = torch.cat((seed[:1], gathered_rows(seed[1:, None], self.link).flatten()))
+        return self.layer((rows,), weights, seed)
+
+
+@dataclass(frozen=True)
+class SecondShared(Stage):
+    """A fully connected layer that reads what FirstShared has, and goes on with this process's pictures."""
+
+    layer: FullyConnected
+    link: Link
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        layer = self.layer
+        bias = weights[f"{layer.name}.bias"].float()
+        features = summed_rows(F.linear(maps[0], weights[f"{layer.name}.weight"]), self.link)
+        if not layer.is_active:
+            return (features + bias.to(features.dtype),)
+        return (rectified(features, bias, layer.p, seed if layer.p else None, layer.salt),)
+
+
+def accelerate_tower(
+    tower: nn.Sequential, lineage: Lineage, talks: Mapping[str, str], link: Link, dtype: torch.dtype
+) -> FastNet | None:
+    """One of two towers in stages; None where the kernels do not know some layer.
+
+    Args:
+        tower: holds its parameters, by the names of the whole network's.
+        lineage: of the whole network.
+        talks: rows before which the towers talk: "whole" or "border".
+        link: the two processes.
+        dtype: of the arithmetic.
+    """
+    rows = trace(lineage)
+    if lineage.activation != "relu" or not all(isinstance(row.layer, Conv | Linear) or not row.weights for row in rows):
+        return None
+    traced = {row.layer.name: _halved_shape(row) for row in rows}
+    stages = tuple(_talking(stages_of(deque(map(_halved, lineage.layers)), traced, tower), traced, talks, link))
+    tails = (stage.tail for stage in stages if isinstance(stage, BorderTail))
+    if not all(map(is_supported, stages)) or not all(tail.is_supported for tail in tails):
+        return None
+    return FastNet(tower, (*stages, Gathered(link, is_last=True)), dtype, lineage)
+
+
+def accelerate_shared(parts: nn.Sequential, lineage: Lineage, link: Link, dtype: torch.dtype) -> FastNet | None:
+    """A network that shares units with others, in stages; None where the kernels do not know some layer.
+
+    Args:
+        parts: holds its parameters, by the names of the whole network's; of the first fully connected layer some rows
+            of the weight and of the bias, of the second the columns that belong to them.
+        lineage: of the whole network; all processes have as many pictures.
+        link: the processes.
+        dtype: of the arithmetic.
+    """
+    stages = plan(lineage, parts)
+    if stages is None:
+        return None
+    first, second = shared_pair(lineage)
+    width = next(row.out_features for row in lineage.layers if isinstance(row, Linear) and row.name == first)
+    each = width // link.size
+    return FastNet(parts, tuple(_sharing(stages, first, second, (link.rank * each, width), link)), dtype, lineage)
+
+
+def shared_pair(lineage: Lineage) -> tuple[str, str]:
+    """The two fully connected layers whose units are shared: the first two, of at least two."""
+    first, second = [layer.name for layer in lineage.layers if isinstance(layer, Linear)][:2]
+    return first, second
+
+
+def _sharing(stages: Sequence[Stage], first: str, second: str, units: tuple[int, int], link: Link) -> Iterator[Stage]:
+    for stage in stages:
+        if isinstance(stage, FullyConnected) and stage.name == first:
+            yield FirstShared(replace(stage, units=units), link)
+        elif isinstance(stage, FullyConnected) and stage.name == second:
+            yield SecondShared(stage, link)
+        else:
+            yield stage
+
+
+def _talking(
+    stages: Iterator[Stage], traced: Mapping[str, Row], talks: Mapping[str, str], link: Link
+) -> Iterator[Stage]:
+    """The stages of a tower, with what they need from the other."""
+    for stage in stages:
+        if isinstance(stage, FusedTail) and stage.tail.norm is not None and stage.tail.norm.name in talks:
+            wide = replace(stage.tail, channels=stage.tail.channels + CHUNK)
+            yield BorderTail(stage.name, wide, link)
+            continue
+        if talks.get(_weighted(stage)) == "whole":
+            yield Gathered(link)
+        if isinstance(stage, FullyConnected):
+            each = traced[stage.name].out_shape[0]
+            yield replace(stage, units=(link.rank * each, link.size * each))
+        else:
+            yield stage
+
+
+def _weighted(stage: Stage) -> str:
+    """The name of the layer whose weights a stage begins with, or nothing."""
+    if isinstance(stage, ActiveConvolution):
+        return stage.convolution.name
+    return stage.name if isinstance(stage, BlockConvolution | Convolution | FullyConnected) else ""
+
+
+def _halved(layer: Layer) -> Layer:
+    """The row as one of two towers has it."""
+    match layer:
+        case Conv():
+            return replace(layer, out_channels=layer.out_channels // 2, groups=1)
+        case Linear():
+            return replace(layer, out_features=layer.out_features // 2)
+        case Norm():
+            return replace(layer, groups=1)
+    return layer
+
+
+def _halved_shape(row: Row) -> Row:
+    return replace(row, out_shape=(row.out_shape[0] // 2, *row.out_shape[1:]))
