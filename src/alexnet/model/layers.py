@@ -1,6 +1,6 @@
 """The layers that torch lacks, or has in another form. None works in place.
 
-Shapes: B images, C channels, H rows, W columns, O output channels, K kernel side.
+Shapes: B images, C channels, H rows, W columns, O output channels, K kernel side, P positions.
 """
 
 import torch
@@ -102,9 +102,12 @@ class LocallyConnected2d(nn.Module):
         self.bias = nn.Parameter(torch.empty(positions, out_channels))
 
     def forward(self, images: Tensor) -> Tensor:
-        patches = F.unfold(images, self.kernel_size, padding=self.padding)  # (B, C*K*K, P)
-        maps = torch.einsum("bip,poi->bop", patches, self.weight) + self.bias.t()  # (B, O, P)
-        return maps.reshape(*maps.shape[:2], *self.out_size)
+        side, padding = self.kernel_size, self.padding
+        # F.unfold starts a kernel for each picture on a GPU; these windows are one copy, in the order of the product.
+        windows = F.pad(images, [padding] * 4).unfold(2, side, 1).unfold(3, side, 1)  # (B, C, H', W', K, K)
+        patches = windows.permute(2, 3, 0, 1, 4, 5).reshape(len(self.weight), len(images), -1)  # (P, B, C*K*K)
+        maps = torch.baddbmm(self.bias.unsqueeze(1), patches, self.weight.transpose(1, 2))  # (P, B, O)
+        return maps.permute(1, 2, 0).reshape(len(images), -1, *self.out_size)
 
     def extra_repr(self) -> str:
         positions, out_channels, fan_in = self.weight.shape
