@@ -33,10 +33,19 @@ def trained(data: Path, **settings: object) -> dict[str, object]:
 
 
 def test_it_learns_what_can_be_learnt_and_stops_at_its_goal(colours: Path) -> None:
-    found = trained(colours, lineage="cifar-quick", lr=0.002, epochs=40, batch_size=16, goal=0.1, weight_decay=0.0)
+    found = trained(
+        colours, lineage="cifar-quick", lr=0.002, epochs=40, batch_size=16, weight_decay=0.0, goal=0.1,
+        watched="training_error",
+    )  # fmt: skip
     assert found["training_error"] <= 0.1  # type: ignore[operator]
     assert found["error"] < 0.25  # type: ignore[operator]
     assert 0 < found["epochs_to_goal"] <= len(found["curve"]) - 1 < 40  # type: ignore[arg-type, operator]
+
+
+def test_what_grows_beyond_all_numbers_ends_early(colours: Path) -> None:
+    found = trained(colours, lineage="cifar-quick", lr=1e6, epochs=9, batch_size=16, goal=0.0, watched="training_error")
+    assert len(found["curve"]) - 1 < 9  # type: ignore[arg-type]
+    assert found["epochs_to_goal"] is None
 
 
 def test_the_same_seed_gives_the_same_curve(colours: Path) -> None:
@@ -53,10 +62,10 @@ def test_ten_views_are_those_of_the_package() -> None:
 
 
 def test_the_goal_is_reached_between_two_epochs() -> None:
-    curve = [{"epoch": number, "training_error": error} for number, error in enumerate((0.9, 0.5, 0.1))]
+    curve = list(enumerate((0.9, 0.5, 0.1)))
     assert when_reached(curve, 0.25) == pytest.approx(1.625)
-    assert when_reached(curve, 0.05) == float("inf")
-    assert when_reached(curve, None) == float("inf")
+    assert when_reached(curve, 0.05) is None
+    assert when_reached(curve, None) is None
 
 
 def test_the_rate_falls_at_its_drops() -> None:

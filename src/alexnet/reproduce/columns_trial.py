@@ -10,10 +10,11 @@ from typing import Any
 
 from alexnet.errors import RunError
 from alexnet.reproduce.sample import write_sample
-from alexnet.reproduce.trial import Trial
+from alexnet.reproduce.trial import Trial, history
 from alexnet.train.metrics import read_metrics
 
 CLASSES, PER_CLASS = 5, 40
+THREADS = 4  # of one process at most; two have half as many each
 
 
 def run_columns(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
@@ -29,10 +30,10 @@ def run_columns(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
         "alexnet", "train", str(pictures), "-o", str(folder), "--device", "cpu", "--seed", str(trial.seed), *flags,
         *(["--parallel", "towers"] if processes == 2 else []),
     ]  # fmt: skip
-    threads = str(max(1, (os.cpu_count() or 2) // processes if (os.cpu_count() or 2) <= 4 else 2))
+    threads = max(1, min(THREADS, os.cpu_count() or 1) // processes)
     done = subprocess.run(
         [sys.executable, "-m", *command],
-        env={**os.environ, "OMP_NUM_THREADS": threads},
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
         check=False,
@@ -40,17 +41,7 @@ def run_columns(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     if done.returncode:
         raise RunError(f"`{' '.join(command)}` failed:\n{done.stderr[-2000:]}")
     rows = read_metrics(folder)
-    steps = [row for row in rows if row["event"] == "step"]
-    found = {
-        "steps": [{"step": row["step"], "loss": row["train_loss"]} for row in steps],
-        "curve": [
-            {"epoch": row["epoch"], "train_loss": row["train_loss"], "error": row["top1_error"]}
-            for row in rows
-            if row["event"] == "epoch"
-        ],
-        "ms_per_step": 1e3
-        * (steps[-1]["seconds"] - steps[0]["seconds"])
-        / max(1, steps[-1]["step"] - steps[0]["step"]),
-    }
+    first, *_, last = (row for row in rows if row["event"] == "step")
+    pace = (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
     shutil.rmtree(folder)
-    return found | {"seconds": round(time.perf_counter() - began, 1)}
+    return {**history(rows), "ms_per_step": 1e3 * pace, "seconds": round(time.perf_counter() - began, 1)}

@@ -23,7 +23,8 @@ def early_loss(results: Results, trial: Trial) -> float:
     """Training loss when EARLY of the epochs are over; infinity where it was lost."""
     curve = results[trial.key]["curve"]
     place = max(1, round(EARLY * len(curve))) - 1
-    return float(curve[place]["train_loss"]) if curve else float("inf")
+    loss = curve[place]["train_loss"] if curve else None
+    return float("inf") if loss is None else float(loss)
 
 
 def is_dead(results: Results, trial: Trial) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from alexnet.errors import RunError
 from alexnet.inference.device import visible_gpus
-from alexnet.reproduce.trial import Data, Trial
+from alexnet.reproduce.trial import Data, Trial, as_json
+from alexnet.weights.durable import replace_file
 
 Say = Callable[[str], None]
 
@@ -27,7 +28,7 @@ def run_trials(
         wanted: trainings; those that several claims want are made once.
         data: where the pictures of each set are.
         folder: of results, a JSON file for each training; what is there already is not made again.
-        device: "cpu", or "cuda" for all GPUs that are visible.
+        device: "cuda" for all GPUs that are visible, or another for this process.
         say: is told of each that ends.
 
     Raises:
@@ -39,12 +40,11 @@ def run_trials(
     done = count(1)
 
     def keep(trial: Trial, found: Mapping[str, Any]) -> None:
-        aside = folder / f"{trial.key}.partial"
-        aside.write_text(json.dumps({"trial": asdict(trial), **found}), encoding="utf-8")
-        aside.replace(folder / f"{trial.key}.json")
+        text = as_json({"trial": asdict(trial), **found})
+        replace_file(folder / f"{trial.key}.json", lambda aside: aside.write_text(text, encoding="utf-8"))
         say(f"{next(done)} of {len(left)}: {trial.data} {trial.variant}, seed {trial.seed}, {found['seconds']} s")
 
-    if device == "cpu":
+    if device != "cuda":
         for trial in left:
             keep(trial, run_one(trial, data[trial.data], folder / "run", device))
     elif left:

@@ -12,7 +12,7 @@ from alexnet.inference.machine import machine
 from alexnet.reproduce.bars import comparison_chart
 from alexnet.reproduce.budget import Budget
 from alexnet.reproduce.claim import Claim, Found, Verdict, verdict_of
-from alexnet.reproduce.trial import Results, Trial
+from alexnet.reproduce.trial import Results, Trial, as_json
 
 RESULT, PLOT, CURVES = "result.json", "plot.svg", "curves.svg"
 
@@ -42,11 +42,15 @@ def write_result(
         "alexnet": __version__,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    text = as_json(document, indent=1)
+    (folder / RESULT).write_text(text + "\n", encoding="utf-8")
     (folder / PLOT).write_text(comparison_chart(claim.says, found.comparisons), encoding="utf-8")
     if any(line.points for line in found.lines):
         (folder / CURVES).write_text(curves_of(claim, found), encoding="utf-8")
-    return document
+    for name, picture in found.pictures:
+        (folder / name).write_bytes(picture)
+    read: dict[str, Any] = json.loads(text)
+    return read
 
 
 def settings_of(wanted: Sequence[Trial]) -> dict[str, dict[str, Any]]:
@@ -56,4 +60,4 @@ def settings_of(wanted: Sequence[Trial]) -> dict[str, dict[str, Any]]:
 
 def curves_of(claim: Claim, found: Found) -> str:
     """Means over the seeds, by epoch."""
-    return line_chart(claim.says, found.lines, found.x_label, found.y_label, found.is_percent)
+    return line_chart(claim.says, found.lines, "epoch", found.y_label, found.is_percent)

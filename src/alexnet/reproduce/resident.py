@@ -1,16 +1,17 @@
 """Small networks trained on pictures that lie on the device as one tensor: what the CIFAR-10 claims need.
 
-On a GPU a step is a CUDA graph: a step of these networks is shorter than its launches.
+On a GPU a step is a CUDA graph: a step of these networks is shorter than its launches. Arithmetic is torch's own:
+float32, with TF32 in the convolutions of GPUs that have it.
 N pictures, B of a batch, S side.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from alexnet.train.initial import fresh_network
 from alexnet.train.recipe import paper
 
 AT_ONCE = 1000
+ON_A_GPU = 2000  # looked at together there: 1.5 GB of maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,9 @@ class Plan:
         weight_decay: None is the lineage's.
         drops: shares of the epochs after which the rate falls to a tenth.
         is_augmented: shifted crops and mirrors; otherwise the centre.
-        goal: training error at which it stops; None: never.
+        watched: the error that is measured after each epoch.
+        goal: watched error at which it stops; None: never.
+        per_class: pictures taken of each class; 0: all.
     """
 
     lineage: str
@@ -62,6 +66,7 @@ class Plan:
     weight_decay: float | None = None
     drops: tuple[float, ...] = ()
     is_augmented: bool = False
+    watched: Literal["training_error", "error"] = "error"
     goal: float | None = None
     per_class: int = 0
 
@@ -69,9 +74,11 @@ class Plan:
 def run_resident(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, Any]:
     """Train as the trial's settings, the fields of `Plan`, say; the rule is the paper's, momentum 0.9.
 
+    It ends early at its goal, and where its weights are no numbers any more.
+
     Returns:
-        `error` and `ten_view_error` on the held-out pictures, `training_error`, the `curve` by epoch, and
-        `epochs_to_goal`, in parts of an epoch by a straight line; infinity where the goal was not reached.
+        `error` and `training_error` of the end, `ten_view_error` where it learnt from crops, the `curve` of the watched
+        error by epoch, and `epochs_to_goal`, in parts of an epoch by a straight line; None where it was not reached.
     """
     del folder  # nothing is written
     began = time.perf_counter()
@@ -81,17 +88,18 @@ def run_resident(trial: Trial, data: Path, folder: Path, device: str) -> dict[st
     classes = int(seen.labels.max()) + 1
     table = vary(find(plan.lineage), activation=plan.activation, norm=plan.norm, num_classes=classes)
     lesson = Lesson(table, plan, seen, trial.seed)
-    curve = [{"epoch": 0, "training_error": lesson.error(seen), "error": lesson.error(held)}]
+    watched = seen if plan.watched == "training_error" else held
+    curve = [{"epoch": 0, plan.watched: lesson.error(watched)}]
     for epoch in range(1, plan.epochs + 1):
         lesson.epoch(rate(plan, epoch - 1))
-        curve.append({"epoch": epoch, "training_error": lesson.error(seen), "error": lesson.error(held)})
-        if plan.goal is not None and curve[-1]["training_error"] <= plan.goal:
+        curve.append({"epoch": epoch, plan.watched: lesson.error(watched)})
+        if lesson.is_lost() or (plan.goal is not None and curve[-1][plan.watched] <= plan.goal):
             break
     return {
-        "error": curve[-1]["error"],
-        "ten_view_error": lesson.error(held, views=10),
-        "training_error": curve[-1]["training_error"],
-        "epochs_to_goal": when_reached(curve, plan.goal),
+        "error": lesson.error(held),
+        "ten_view_error": lesson.error(held, views=10) if plan.is_augmented else None,
+        "training_error": lesson.error(seen),
+        "epochs_to_goal": when_reached([(row["epoch"], row[plan.watched]) for row in curve], plan.goal),
         "curve": curve,
         "seconds": round(time.perf_counter() - began, 1),
     }
@@ -102,14 +110,12 @@ def rate(plan: Plan, epoch: int) -> float:
     return plan.lr * 0.1 ** sum(epoch >= share * plan.epochs for share in plan.drops)
 
 
-def when_reached(curve: list[dict[str, Any]], goal: float | None) -> float:
-    """The epoch, with its part, at which the training error fell to the goal."""
-    for before, after in pairwise(curve):
-        if goal is not None and after["training_error"] <= goal:
-            fall = before["training_error"] - after["training_error"]
-            part = (before["training_error"] - goal) / fall if fall > 0 else 1.0
-            return float(before["epoch"] + part)
-    return float("inf")
+def when_reached(curve: Sequence[tuple[float, float]], goal: float | None) -> float | None:
+    """The epoch, with its part, at which an error given as (epoch, error) fell to the goal."""
+    for (before, high), (_, low) in pairwise(curve):
+        if goal is not None and low <= goal:
+            return before + ((high - goal) / (high - low) if high > low else 1.0)
+    return None
 
 
 @lru_cache(maxsize=2)
@@ -204,16 +210,21 @@ class Lesson:
     def _lessened(self, views: Tensor) -> Tensor:
         return views.float() - center_view(self.mean, self.size)
 
+    def is_lost(self) -> bool:
+        """Whether weights have grown beyond all numbers; what does so reaches the last biases within a step."""
+        return not bool(torch.isfinite(list(self.net.parameters())[-1]).all())
+
     @torch.no_grad()
     def error(self, pictures: Set, views: int = 1) -> float:
         """The share of pictures whose class is not the likeliest, by the centre or by the paper's ten views."""
         self.net.eval()
         wrong = torch.zeros((), device=pictures.labels.device)
-        for start in range(0, len(pictures.labels), AT_ONCE):
-            images = pictures.images[start : start + AT_ONCE]
+        size = ON_A_GPU if wrong.is_cuda else AT_ONCE
+        for start in range(0, len(pictures.labels), size):
+            images, labels = pictures.images[start : start + size], pictures.labels[start : start + size]
             probs = sum(F.softmax(self.net(self._lessened(each)), 1) for each in views_of(images, self.size, views))
             assert isinstance(probs, Tensor)
-            wrong += (probs.argmax(1) != pictures.labels[start : start + AT_ONCE]).sum()
+            wrong += (probs.argmax(1) != labels).sum()
         self.net.train()
         return float(wrong) / len(pictures.labels)
 

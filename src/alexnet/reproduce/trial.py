@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -35,6 +36,19 @@ class Trial:
         )
 
 
+def as_json(document: Mapping[str, Any], indent: int | None = None) -> str:
+    """JSON text, with null for figures that are no numbers: JSON has no words for them."""
+    return json.dumps(_finite(document), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -44,9 +58,22 @@ def trials(data: Data, variant: str, seeds: int, is_asked_alike: bool = False, *
     return [Trial(data, variant, seed, pairs, is_asked_alike) for seed in range(seeds)]
 
 
-def values(results: Results, wanted: Iterable[Trial], name: str) -> list[float]:
+def values(results: Results, wanted: Iterable[Trial], name: str, missing: float = 0.0) -> list[float]:
     """One figure of several trainings; a set of 5 classes or fewer has no top-5 error, which is 0 then."""
-    return [float(results[trial.key][name] or 0.0) for trial in wanted]
+    found = [results[trial.key][name] for trial in wanted]
+    return [missing if figure is None else float(figure) for figure in found]
+
+
+def history(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The curve by epoch and the loss by step, of the rows of metrics.jsonl."""
+    return {
+        "curve": [
+            {"epoch": row["epoch"], "train_loss": row["train_loss"], "error": row["top1_error"]}
+            for row in rows
+            if row["event"] == "epoch"
+        ],
+        "steps": [{"step": row["step"], "loss": row["train_loss"]} for row in rows if row["event"] == "step"],
+    }
 
 
 def curves(results: Results, wanted: Iterable[Trial], name: str) -> list[tuple[float, float]]:
