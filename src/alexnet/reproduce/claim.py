@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from alexnet.inference.charts import Line
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.trial import Data, Results, Trial
+from alexnet.reproduce.trial import Data, Results, Trial, values
 
 Verdict = Literal["holds", "holds in direction", "does not hold here", "smoke run"]
 
@@ -77,7 +77,7 @@ class Found:
         comparisons: the paper's numbers beside ours.
         reason: what has to be known to read them, in a sentence or two.
         lines: for the plot; none for claims without curves.
-        x_label, y_label: of the plot.
+        y_label: of the plot, whose x are epochs.
         is_percent: whether y are fractions.
         details: more figures, for result.json.
         pictures: other files to write: name and bytes.
@@ -86,7 +86,6 @@ class Found:
     comparisons: tuple[Comparison, ...]
     reason: str
     lines: tuple[Line, ...] = ()
-    x_label: str = "epoch"
     y_label: str = "validation error"
     is_percent: bool = True
     details: dict[str, Any] | None = None
@@ -117,6 +116,11 @@ def verdict_of(comparisons: Sequence[Comparison]) -> Verdict:
     """Of several comparisons: as weak as the weakest."""
     order: tuple[Verdict, ...] = ("does not hold here", "holds in direction", "holds")
     return min((each.verdict for each in comparisons), key=order.index)
+
+
+def gain(results: Results, larger: Sequence[Trial], smaller: Sequence[Trial], name: str) -> tuple[float, ...]:
+    """How many points more the first trainings have of an error than the second, seed by seed."""
+    return differences(values(results, larger, name), values(results, smaller, name))
 
 
 def differences(larger: Sequence[float], smaller: Sequence[float], factor: float = 100.0) -> tuple[float, ...]:

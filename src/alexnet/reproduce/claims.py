@@ -67,7 +67,7 @@ def reproduce(
         folder: of results; trainings that lie there from before are not made again.
         data: the pictures of each set that the claims name.
         budget: how much it may cost.
-        device: "cpu", or "cuda" for every GPU that is visible.
+        device: "cuda" for every GPU that is visible, or another for this process.
         say: is told how it goes.
 
     Raises:

@@ -2,9 +2,9 @@
 
 from alexnet.inference.charts import Line
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.claim import Claim, Comparison, Found, differences
+from alexnet.reproduce.claim import Claim, Comparison, Found, gain
 from alexnet.reproduce.imagenet import base, variant
-from alexnet.reproduce.trial import Results, Trial, curves, values
+from alexnet.reproduce.trial import Results, Trial, curves
 
 
 def without(budget: Budget) -> list[Trial]:
@@ -16,14 +16,13 @@ def plan(budget: Budget) -> list[Trial]:
 
 
 def find(budget: Budget, results: Results) -> Found:
-    gains = {
-        name: differences(values(results, without(budget), name), values(results, base(budget), name))
-        for name in ("training_error", "error")
-    }
     return Found(
         (
-            Comparison("training error, without less with decay", gains["training_error"]),
-            Comparison("top-1 error, without less with decay", gains["error"]),
+            Comparison(
+                "training error, without less with decay",
+                gain(results, without(budget), base(budget), "training_error"),
+            ),
+            Comparison("top-1 error, without less with decay", gain(results, without(budget), base(budget), "error")),
         ),
         "Training error: of the centre view of 5,000 training pictures, at the end. The paper gives no figures.",
         (

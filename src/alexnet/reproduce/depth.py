@@ -2,7 +2,7 @@
 
 from alexnet.inference.charts import Line
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.claim import Claim, Comparison, Found, differences
+from alexnet.reproduce.claim import Claim, Comparison, Found, gain
 from alexnet.reproduce.imagenet import base, variant
 from alexnet.reproduce.trial import Results, Trial, curves, values
 
@@ -19,14 +19,13 @@ def plan(budget: Budget) -> list[Trial]:
 
 
 def find(budget: Budget, results: Results) -> Found:
-    whole = values(results, base(budget), "error")
-    costs = {layer: differences(values(results, shorter(budget, layer), "error"), whole) for layer in LAYERS}
+    costs = {layer: gain(results, shorter(budget, layer), base(budget), "error") for layer in LAYERS}
     return Found(
         tuple(Comparison(f"top-1 error without {layer}, less with it", cost, 2.0) for layer, cost in costs.items()),
         "The paper removes middle layers. conv1 stays: without its stride the next layer would read 227x227 positions. "
         "Without conv5 fc6 reads 384 maps in place of 256, and the network has more weights than before.",
         tuple(Line(f"no {layer}", curves(results, shorter(budget, layer), "error")) for layer in LAYERS),
-        details={"whole": whole},
+        details={"whole": values(results, base(budget), "error")},
     )
 
 

@@ -2,9 +2,8 @@
 
 from alexnet.inference.charts import Line
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.claim import Claim, Comparison, Found, differences
-from alexnet.reproduce.imagenet import base, variant
-from alexnet.reproduce.overlap import gaps
+from alexnet.reproduce.claim import Claim, Comparison, Found, differences, gain
+from alexnet.reproduce.imagenet import base, gaps, variant
 from alexnet.reproduce.trial import Results, Trial, curves, values
 
 
@@ -31,14 +30,13 @@ def find(budget: Budget, results: Results) -> Found:
         converged(results, one) / converged(results, other)
         for one, other in zip(base(budget), without(budget), strict=True)
     )
-    errors = differences(values(results, without(budget), "error"), values(results, base(budget), "error"))
     return Found(
         (
             Comparison(
                 "overfitting gap, without less with dropout",
                 differences(gaps(results, without(budget)), gaps(results, base(budget))),
             ),
-            Comparison("top-1 error, without less with dropout", errors),
+            Comparison("top-1 error, without less with dropout", gain(results, without(budget), base(budget), "error")),
             Comparison("epochs to converge, with over without", slower, 2.0, "times", 1.0),
         ),
         f"All runs have {budget.epochs} epochs and a rate that falls with them, so that a network which would converge "

@@ -4,10 +4,12 @@ Pictures are shifted crops, mirrored, with colour noise; Nesterov momentum, cosi
 of labels: the paper's regularisation at a schedule that a GPU finishes in half a minute.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.trial import Trial, trials
+from alexnet.reproduce.claim import differences
+from alexnet.reproduce.trial import Results, Trial, trials, values
 
 BASE: dict[str, Any] = {
     "lr": 0.02, "init": "he", "crop": "random", "label_smoothing": 0.0, "val_epochs": 2, "checkpoint_minutes": 0.0,
@@ -15,13 +17,17 @@ BASE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def variant(budget: Budget, name: str, **changed: Any) -> list[Trial]:
+def variant(budget: Budget, name: str, is_asked_alike: bool = False, **changed: Any) -> list[Trial]:
     """Trainings with some settings of `alexnet train` changed."""
     settings = {**BASE, "lineage": budget.lineage, "epochs": budget.epochs, "batch_size": budget.batch_size, **changed}
-    return trials("tiny", name, budget.tiny_seeds, **settings)
+    return trials("tiny", name, budget.tiny_seeds, is_asked_alike, **settings)
 
 
 def base(budget: Budget) -> list[Trial]:
     """Trainings with everything in place."""
-    settings = {**BASE, "lineage": budget.lineage, "epochs": budget.epochs, "batch_size": budget.batch_size}
-    return trials("tiny", "base", budget.tiny_seeds, is_asked_alike=True, **settings)
+    return variant(budget, "base", is_asked_alike=True)
+
+
+def gaps(results: Results, wanted: Sequence[Trial]) -> tuple[float, ...]:
+    """How much larger the error is on pictures that were not learnt from, as a fraction."""
+    return differences(values(results, wanted, "error"), values(results, wanted, "training_error"), 1.0)

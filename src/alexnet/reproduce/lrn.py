@@ -2,7 +2,7 @@
 
 from alexnet.inference.charts import Line
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.claim import Claim, Comparison, Found, differences
+from alexnet.reproduce.claim import Claim, Comparison, Found, gain
 from alexnet.reproduce.imagenet import base, variant
 from alexnet.reproduce.trial import Results, Trial, curves, trials, values
 
@@ -24,18 +24,19 @@ def plan(budget: Budget) -> list[Trial]:
 
 
 def find(budget: Budget, results: Results) -> Found:
-    gain = differences(
-        values(results, small(budget, False), "ten_view_error"), values(results, small(budget, True), "ten_view_error")
-    )
-    gains = {
-        name: differences(values(results, without(budget), name), values(results, base(budget), name))
-        for name in ("error", "top5_error")
-    }
     return Found(
         (
-            Comparison("CIFAR-10 test error, without less with norms, ten views", gain, 2.0),
-            Comparison("top-1 error, without less with norms", gains["error"], 1.4),
-            Comparison("top-5 error, without less with norms", gains["top5_error"], 1.2),
+            Comparison(
+                "CIFAR-10 test error, without less with norms, ten views",
+                gain(results, small(budget, False), small(budget, True), "ten_view_error"),
+                2.0,
+            ),
+            Comparison(
+                "top-1 error, without less with norms", gain(results, without(budget), base(budget), "error"), 1.4
+            ),
+            Comparison(
+                "top-5 error, without less with norms", gain(results, without(budget), base(budget), "top5_error"), 1.2
+            ),
         ),
         f"CIFAR-10: {budget.norm_epochs} epochs where its author trained 470. The large network: {budget.epochs}.",
         (

@@ -2,9 +2,9 @@
 
 from alexnet.inference.charts import Line
 from alexnet.reproduce.budget import Budget
-from alexnet.reproduce.claim import Claim, Comparison, Found, differences
-from alexnet.reproduce.imagenet import base, variant
-from alexnet.reproduce.trial import Results, Trial, curves, values
+from alexnet.reproduce.claim import Claim, Comparison, Found, differences, gain
+from alexnet.reproduce.imagenet import base, gaps, variant
+from alexnet.reproduce.trial import Results, Trial, curves
 
 
 def tiled(budget: Budget) -> list[Trial]:
@@ -15,20 +15,11 @@ def plan(budget: Budget) -> list[Trial]:
     return [*base(budget), *tiled(budget)]
 
 
-def gaps(results: Results, wanted: list[Trial]) -> tuple[float, ...]:
-    """How much larger the error is on pictures that were not learnt from."""
-    return differences(values(results, wanted, "error"), values(results, wanted, "training_error"), 1.0)
-
-
 def find(budget: Budget, results: Results) -> Found:
-    gains = {
-        name: differences(values(results, tiled(budget), name), values(results, base(budget), name))
-        for name in ("error", "top5_error")
-    }
     return Found(
         (
-            Comparison("top-1 error, 2x2 less 3x3", gains["error"], 0.4),
-            Comparison("top-5 error, 2x2 less 3x3", gains["top5_error"], 0.3),
+            Comparison("top-1 error, 2x2 less 3x3", gain(results, tiled(budget), base(budget), "error"), 0.4),
+            Comparison("top-5 error, 2x2 less 3x3", gain(results, tiled(budget), base(budget), "top5_error"), 0.3),
             Comparison(
                 "overfitting gap, 2x2 less 3x3", differences(gaps(results, tiled(budget)), gaps(results, base(budget)))
             ),

@@ -34,8 +34,8 @@ def find(budget: Budget, results: Results) -> Found:
             ),
         ),
         f"The lineage `tiny` in two processes of this host's processors, {len(ratios)} steps with dropout, crops, "
-        f"colours. A step takes {paces[1][0]:.1f} ms in one process of all threads, {paces[2][0]:.1f} ms in two of "
-        "half as many; GPUs: docs/scale.md.",
+        f"colours. A step takes {paces[1][0]:.1f} ms in one process of at most four threads, {paces[2][0]:.1f} ms "
+        "in two of half as many; GPUs: docs/scale.md.",
         (
             Line("one process", curves(results, columns(budget, 1), "train_loss")),
             Line("two processes", curves(results, columns(budget, 2), "train_loss")),

@@ -17,7 +17,7 @@ def write_sample(data: Path, folder: Path, classes: int, per_class: int, side: i
 
     Args:
         data: what `open_pictures` reads, with both splits.
-        folder: what is there is kept if it is a whole sample, and replaced otherwise.
+        folder: what is there is kept, for it appears only when it is whole.
         classes: 0: all.
         per_class: pictures.
         side: of the squares; a prepared set keeps its own.
