@@ -1,27 +1,99 @@
-"""Neighbours of pictures, by what a layer makes of them and by their pixels: is the class the same?"""
+"""Neighbours of pictures, by what a layer makes of them and by their pixels: is the class the same?
+
+N pictures, F features.
+"""
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
 
 from alexnet.data.loader import Skips, batches
 from alexnet.data.source import Pictures
 from alexnet.inference.classifier import Classifier
+from alexnet.inference.figures import neighbours_figure, save_figure
 from alexnet.inference.layers import layer_outputs
-from alexnet.inference.nearest import precision
+from alexnet.inference.nearest import nearest, precision
 
 LAYERS = ("fc7", "fc6", "pool5")
 PIXELS = "pixels"
+PIXELS_SIDE = 64  # of the pictures of Tiny-ImageNet, before anybody enlarged them
 NEAREST = 5
 AT_ONCE = 500
+QUERIES = 5
+WIDTH = 900  # of the drawing, in pixels
 
 
-def alike(classifier: Classifier, pictures: Pictures) -> dict[str, float]:
-    """Precision at 5 of each of LAYERS and of the pixels: the share of Euclidean neighbours of its class.
+def layer_features(classifier: Classifier, pictures: Pictures) -> dict[str, np.ndarray]:
+    """What each of LAYERS makes of all pictures, and their PIXELS: (N, F) each."""
+    found: dict[str, list[np.ndarray]] = {name: [] for name in (*LAYERS, PIXELS)}
+    for batch in batches(pictures, np.arange(len(pictures)), AT_ONCE, skips=Skips()):
+        outputs = layer_outputs(classifier, batch.images, LAYERS) | {PIXELS: _small(batch.images)}
+        for name, parts in found.items():
+            parts.append(outputs[name].flatten(1).float().cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _small(images: Tensor) -> Tensor:
+    images = images.float()
+    return F.interpolate(images, PIXELS_SIDE, mode="area") if images.shape[-1] > PIXELS_SIDE else images
+
+
+def alike(features: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str, float]:
+    """Precision at 5 by each kind of features: the share of Euclidean neighbours of the class of the picture.
 
     Every picture asks all others once.
     """
-    found: dict[str, list[np.ndarray]] = {name: [] for name in (*LAYERS, PIXELS)}
-    for batch in batches(pictures, np.arange(len(pictures)), AT_ONCE, skips=Skips()):
-        features = layer_outputs(classifier, batch.images, LAYERS) | {PIXELS: batch.images}
-        for name, parts in found.items():
-            parts.append(features[name].flatten(1).float().cpu().numpy())
-    return {name: precision(np.concatenate(parts), pictures.labels, NEAREST) for name, parts in found.items()}
+    return {name: precision(rows, labels, NEAREST) for name, rows in features.items()}
+
+
+def drawn_neighbours(features: Mapping[str, np.ndarray], pictures: Pictures) -> bytes:
+    """Some pictures, the nearest to each by fc7, and below them the nearest by pixels: a JPEG, as figure 4 (right).
+
+    The pictures are the first of classes that lie evenly among all: nobody has chosen them.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    count = len(pictures.classes)
+    classes = np.linspace(0, count - 1, min(count, QUERIES)).round().astype(int)
+    queries = [int(np.flatnonzero(pictures.labels == label)[0]) for label in classes]
+    rows = [
+        (f"by {kind}", pictures.read(query), _shown(pictures, query, neighbours_of(features[kind], query)))
+        for query in queries
+        for kind in (LAYERS[0], PIXELS)
+    ]
+    with TemporaryDirectory() as folder:
+        figure = neighbours_figure("The nearest of the validation pictures", rows)
+        return _as_jpeg(save_figure(figure, Path(folder) / "neighbours.png"))
+
+
+def neighbours_of(rows: np.ndarray, query: int) -> list[tuple[int, float]]:
+    """The NEAREST other rows of one, and how far they are."""
+    squares = np.square(rows).sum(axis=1)
+    (places,), (distances,) = nearest(rows, squares, rows[query : query + 1], NEAREST + 1)
+    pairs = zip(places.tolist(), distances.tolist(), strict=True)
+    return [(place, distance) for place, distance in pairs if place != query][:NEAREST]
+
+
+def _shown(pictures: Pictures, query: int, found: list[tuple[int, float]]) -> list[tuple[str, str, np.ndarray]]:
+    """Neighbours as figures have them: whether the class is the same, the distance, the picture."""
+    labels = pictures.labels
+    return [
+        ("same class" if labels[place] == labels[query] else "another class", f"{far:.4g}", pictures.read(place))
+        for place, far in found
+    ]
+
+
+def _as_jpeg(file: Path) -> bytes:
+    with Image.open(file) as figure:
+        size = (WIDTH, round(figure.height * WIDTH / figure.width))
+        small = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    written = BytesIO()
+    small.save(written, "JPEG", quality=85)
+    return written.getvalue()

@@ -1,5 +1,7 @@
 """Sec. 6.1, fig. 4: pictures that are near by fc7 are alike, which pictures near by their pixels are not."""
 
+import base64
+
 from alexnet.reproduce.alike import LAYERS, PIXELS
 from alexnet.reproduce.budget import Budget
 from alexnet.reproduce.claim import Claim, Comparison, Found, differences
@@ -15,6 +17,11 @@ def find(budget: Budget, results: Results) -> Found:
         f"Of each validation picture's five nearest others by Euclidean distance, the share of its own class: {said}. "
         "The paper shows pictures and gives no figure.",
         details={"precision_at_5": shares},
+        pictures=tuple(
+            ("neighbours.jpg", base64.b64decode(found["neighbours"]))
+            for found in (results[trial.key] for trial in base(budget))
+            if "neighbours" in found
+        ),
     )
 
 

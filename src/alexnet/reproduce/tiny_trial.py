@@ -1,25 +1,31 @@
 """A training of the ImageNet claims, with `alexnet train`'s own code, and what is measured of the finished network."""
 
+import base64
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alexnet.data.source import open_pictures
-from alexnet.errors import RunError
-from alexnet.inference.classifier import load
+from alexnet.data.source import Pictures, open_pictures
+from alexnet.errors import MissingExtra, RunError
+from alexnet.inference.classifier import Classifier, load
 from alexnet.inference.colour_share import first_layer_towers
 from alexnet.inference.evaluate import evaluate
-from alexnet.reproduce.alike import alike
-from alexnet.reproduce.trial import Trial
+from alexnet.reproduce.alike import LAYERS, PIXELS, alike, drawn_neighbours, layer_features
+from alexnet.reproduce.trial import Trial, history
 from alexnet.train.material import Subset
 from alexnet.train.train import train
 
 TRAINING_PICTURES = 5000
 ERRORS = ("error", "top5_error", "ten_view_error", "ten_view_top5_error", "training_error")
-LOST = {**dict.fromkeys(ERRORS, 1.0), "curve": [], "steps": [], "colour": [0.0, 0.0]}
+LOST: dict[str, Any] = {
+    **dict.fromkeys(ERRORS, 1.0), "curve": [], "steps": [], "colour": [0.0, 0.0],
+    "alike": dict.fromkeys((*LAYERS, PIXELS), 0.0),
+}  # fmt: skip
+"""What is said of a network whose loss was no number any more: all wrong, and nothing shown."""
 
 
 def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, Any]:
@@ -32,7 +38,7 @@ def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, A
     shutil.rmtree(folder, ignore_errors=True)
     try:
         run = train(data, folder, seed=trial.seed, device=device, **dict(trial.settings))
-    except RunError as error:  # the loss was no number any more: a result too
+    except RunError as error:
         shutil.rmtree(folder)
         return {**LOST, "failed": str(error), "seconds": round(time.perf_counter() - began, 1)}
     classifier = load(run.best, device)
@@ -46,17 +52,21 @@ def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, A
         "ten_view_error": ten.top1_error,
         "ten_view_top5_error": ten.top5_error,
         "training_error": evaluate(classifier, Subset(seen, taken)).top1_error,
-        "curve": [curve_point(row) for row in run.metrics if row["event"] == "epoch"],
-        "steps": [{"step": row["step"], "loss": row["train_loss"]} for row in run.metrics if row["event"] == "step"],
+        **history(run.metrics),
         "colour": [tower.mean_share for tower in first_layer_towers(classifier)],
         "val_pictures": len(val),
     }
     if trial.is_asked_alike:
-        found["alike"] = alike(classifier, val)
+        found |= looked_alike(classifier, val, is_drawn=trial.seed == 0)
     shutil.rmtree(folder)
     return found | {"seconds": round(time.perf_counter() - began, 1)}
 
 
-def curve_point(row: Any) -> dict[str, Any]:
-    """A row of metrics.jsonl as the claims read it."""
-    return {"epoch": row["epoch"], "train_loss": row["train_loss"], "error": row["top1_error"], "loss": row["val_loss"]}
+def looked_alike(classifier: Classifier, val: Pictures, is_drawn: bool) -> dict[str, Any]:
+    """`alike`, and a drawing in base64 where it is wanted and matplotlib is there."""
+    features = layer_features(classifier, val)
+    found: dict[str, Any] = {"alike": alike(features, val.labels)}
+    if is_drawn:
+        with suppress(MissingExtra):
+            found["neighbours"] = base64.b64encode(drawn_neighbours(features, val)).decode("ascii")
+    return found
