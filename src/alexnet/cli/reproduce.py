@@ -39,42 +39,54 @@ def reproduce(
     Trainings are kept in DIR/trials, so that a run which was stopped goes on, and claims share what they
     have in common. All visible GPUs are used, a training on each.
     """
-    from alexnet.inference.device import resolve_device
     from alexnet.reproduce import BUDGETS, CLAIMS
     from alexnet.reproduce import reproduce as run
 
     if budget not in BUDGETS:
         raise UsageError(f"--budget is {budget!r}; choose one of {', '.join(BUDGETS)}.")
     if list_claims:
-        rows = [claim_row(name, budget) for name in CLAIMS]
-        show(
-            json,
-            rows,
-            [
-                table(
-                    ("claim", "section", "trainings", "data", "says"),
-                    [tuple(map(str, row.values())) for row in rows],
-                    right=("trainings",),
-                )
-            ],
-        )
+        show_claims(json, budget)
         return
     names = list(CLAIMS) if all_claims else list(claims or ())
     if not names:
         raise UsageError("name a claim of `alexnet reproduce --list`, or give --all.")
-    data: dict[Data, Path] = {}
-    if cifar is not None:
-        data["cifar"] = cifar
-    if tiny is not None:
-        data["tiny"] = tiny
-    place = resolve_device(device).type
-    if place == "cpu" and not BUDGETS[budget].is_smoke and data:
-        say("No GPU: the full budget takes days on a processor. --budget smoke shows in minutes that it runs.")
+    given: dict[Data, Path | None] = {"cifar": cifar, "tiny": tiny}
+    data = {kind: path for kind, path in given.items() if path is not None}
+    place = device_for(device, is_long=not BUDGETS[budget].is_smoke and bool(data))
     documents = run(names, output, data=data, budget=BUDGETS[budget], device=place, say=say)
     show(json, documents, parts(documents, output))
 
 
 app = command(reproduce)
+
+
+def show_claims(json: bool, budget: str) -> None:
+    """The answer to --list."""
+    from alexnet.reproduce import CLAIMS
+
+    rows = [claim_row(name, budget) for name in CLAIMS]
+    shown = [tuple(map(str, row.values())) for row in rows]
+    show(json, rows, [table(("claim", "section", "trainings", "data", "says"), shown, right=("trainings",))])
+
+
+def device_for(name: str, is_long: bool) -> str:
+    """The kind of device to train on.
+
+    Raises:
+        UsageError: it is not here, or the full budget would begin on a processor that nobody has named.
+    """
+    from alexnet.inference.device import resolve_device
+
+    place = resolve_device(name).type
+    if place == "cpu" and is_long:
+        slow = "the full budget takes days on a processor"
+        if name == "auto":
+            raise UsageError(
+                f"torch sees no GPU here, and {slow}. --budget smoke shows in minutes that it runs; "
+                "--device cpu begins all the same."
+            )
+        say(f"{slow[0].upper()}{slow[1:]}. --budget smoke shows in minutes that it runs.")
+    return place
 
 
 def claim_row(name: str, budget: str) -> dict[str, Any]:
@@ -103,12 +115,8 @@ def parts(documents: list[dict[str, Any]], folder: Path) -> Iterable[Any]:
 
 def number_row(row: dict[str, Any]) -> tuple[str, ...]:
     """The cells of one number."""
-    paper = "" if row["paper"] is None else f"{row['paper']:g}"
-    return (
-        f"{row['what']}, {row['unit']}",
-        paper,
-        f"{row['mean']:.4g}",
-        f"{row['spread']:.2g}",
-        str(row["seeds"]),
-        row["verdict"],
+    paper, ours, spread = (
+        "" if row[name] is None else f"{row[name]:{digits}}"
+        for name, digits in (("paper", "g"), ("mean", ".4g"), ("spread", ".2g"))
     )
+    return f"{row['what']}, {row['unit']}", paper, ours, spread, str(row["seeds"]), row["verdict"]

@@ -2,11 +2,13 @@
 
 import os
 import re
+from itertools import takewhile
 
 import torch
 
 from alexnet.errors import UsageError
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 NAME = re.compile(r"cpu|mps|cuda(?::(\d+))?")
 
 
@@ -17,6 +19,7 @@ def resolve_device(name: str = "auto") -> torch.device:
         UsageError: no such device, or not on this machine.
     """
     if name == "auto":
+        visible_gpus()  # says what is wrong with their names
         return _best()
     match = NAME.fullmatch(name)
     if match is None:
@@ -29,9 +32,19 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: for processes with a GPU each."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: for processes with a GPU each.
+
+    Raises:
+        UsageError: that names one twice; CUDA then hides all of them.
+    """
+    named = os.environ.get(VISIBLE)
+    if named is None:
+        return [str(number) for number in range(torch.cuda.device_count())]
+    gpus = [name.strip() for name in named.split(",")]
+    shown = list(takewhile(lambda name: name and not name.startswith("-"), gpus))  # CUDA stops at what is none
+    if len(set(shown)) < len(shown):
+        raise UsageError(f"{VISIBLE} is {named!r} and names a GPU twice, so that CUDA shows none. Name each once.")
+    return shown
 
 
 def _best() -> torch.device:
@@ -46,5 +59,12 @@ def _require_cuda(name: str, index: int) -> None:
         return
     if count:
         raise UsageError(f"device {name} is not here: this machine has cuda:0 to cuda:{count - 1}.")
-    why = "this torch was built without CUDA" if torch.version.cuda is None else "torch sees no CUDA device"
+    why = "this torch was built without CUDA" if torch.version.cuda is None else _unseen()
     raise UsageError(f"device {name} is not here: {why}. Use --device cpu or auto.")
+
+
+def _unseen() -> str:
+    named = os.environ.get(VISIBLE)
+    if named is not None and not visible_gpus():
+        return f"{VISIBLE} is {named!r} and hides every GPU"
+    return "torch sees no CUDA device"
