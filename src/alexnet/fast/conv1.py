@@ -69,9 +69,9 @@ def _cut_on_gpu(images: Tensor, blocks: Blocks, dtype: torch.dtype) -> Tensor:
 
 
 def block_weight(weight: Tensor, blocks: Blocks) -> Tensor:
-    """Turn a kernel (O, C, k, k) into one on blocks, (O, S*S*C, reach, reach); differentiable."""
+    """Turn a kernel (O, C, k, k) into one on blocks, (O, S*S*C, reach, reach), channels_last; differentiable."""
     out_channels, colours, kernel_size, _ = weight.shape
     reach, stride = blocks.reach, blocks.stride
     missing = reach * stride - kernel_size
     cells = F.pad(weight, (0, missing, 0, missing)).reshape(out_channels, colours, reach, stride, reach, stride)
-    return cells.permute(0, 3, 5, 1, 2, 4).reshape(out_channels, -1, reach, reach)
+    return cells.permute(0, 2, 4, 3, 5, 1).reshape(out_channels, reach, reach, -1).permute(0, 3, 1, 2)

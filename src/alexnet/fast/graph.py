@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from alexnet.fast.loss import cross_entropy
 from alexnet.fast.optimizer import Update, share_left, share_of, squares
-from alexnet.fast.rewrite import FastNet
+from alexnet.fast.rewrite import FastNet, layout_of
 
 WARM_UPS = 3
 OWN_THREAD = "thread_local"  # others look after the processes' connections, which is none of a capture's business
@@ -310,4 +310,6 @@ def _hooked(leaf: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
 
 def _leaf(parameter: Tensor, dtype: torch.dtype, is_trained: bool) -> Tensor:
     weight = parameter.detach()
-    return (weight.to(dtype, copy=True) if parameter.ndim > 1 else weight).requires_grad_(is_trained)
+    if parameter.ndim > 1:
+        weight = weight.to(dtype, copy=True, memory_format=layout_of(parameter))
+    return weight.requires_grad_(is_trained)

@@ -70,6 +70,19 @@ def rectify_backward(y, grads, slopes, sums, rows, features, SCALE: tl.constexpr
     tl.store(sums + tl.program_id(0) * features + column, tl.sum(slope, axis=0), mask=column < features)
 
 
+@triton.jit
+def _moved(w, v, g, rate, decay, momentum, PAPER: tl.constexpr, NESTEROV: tl.constexpr):
+    """Weight and velocity, a step further."""
+    g += decay * w
+    if PAPER:
+        v = momentum * v - rate * g
+        w += v
+    else:
+        v = momentum * v + g
+        w -= rate * (g + momentum * v if NESTEROV else v)
+    return w, v
+
+
 @triton.jit(do_not_specialize=["lr_factor", "decay", "momentum"])
 def update(
     weight, velocity, grad, copy, lr, share, count, lr_factor, decay, momentum,
@@ -78,20 +91,39 @@ def update(
     """One pass over a parameter: velocity, weight, and the weight's copy in low precision. CUT: times `share`."""
     index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = index < count
-    rate = tl.load(lr) * lr_factor
     w = tl.load(weight + index, mask=inside, other=0.0)
     v = tl.load(velocity + index, mask=inside, other=0.0)
     g = tl.load(grad + index, mask=inside, other=0.0).to(tl.float32)
     if CUT:
         g *= tl.load(share)
-    g += decay * w
-    if PAPER:
-        v = momentum * v - rate * g
-        w += v
-    else:
-        v = momentum * v + g
-        w -= rate * (g + momentum * v if NESTEROV else v)
+    w, v = _moved(w, v, g, tl.load(lr) * lr_factor, decay, momentum, PAPER, NESTEROV)
     tl.store(velocity + index, v, mask=inside)
     tl.store(weight + index, w, mask=inside)
     if COPY:
         tl.store(copy + index, w.to(copy.dtype.element_ty), mask=inside)
+
+
+@triton.jit(do_not_specialize=["lr_factor", "decay", "momentum"])
+def update_kernels(
+    weight, velocity, grad, copy, lr, share, channels, places, grad_channel, grad_place, copy_channel, copy_place,
+    lr_factor, decay, momentum,
+    PAPER: tl.constexpr, NESTEROV: tl.constexpr, COPY: tl.constexpr, CUT: tl.constexpr,
+    C: tl.constexpr, PLACES: tl.constexpr,
+):  # fmt: skip
+    """As `update`, of C channels of a kernel a program. How far apart channels and places lie, gradient and copy say."""
+    first = tl.program_id(0).to(tl.int64) * channels * places
+    channel = tl.program_id(1) * C + tl.arange(0, C)[:, None]
+    place = tl.arange(0, PLACES)[None, :]
+    inside = (channel < channels) & (place < places)
+    index = first + (channel * places + place)
+    w = tl.load(weight + index, mask=inside, other=0.0)
+    v = tl.load(velocity + index, mask=inside, other=0.0)
+    g = tl.load(grad + first + (channel * grad_channel + place * grad_place), mask=inside, other=0.0).to(tl.float32)
+    if CUT:
+        g *= tl.load(share)
+    w, v = _moved(w, v, g, tl.load(lr) * lr_factor, decay, momentum, PAPER, NESTEROV)
+    tl.store(velocity + index, v, mask=inside)
+    tl.store(weight + index, w, mask=inside)
+    if COPY:
+        at = copy + first + (channel * copy_channel + place * copy_place)
+        tl.store(at, w.to(copy.dtype.element_ty), mask=inside)

@@ -97,11 +97,11 @@ class FastNet(nn.Module):
 
     def _copy(self, name: str, parameter: Tensor) -> Tensor:
         if torch.is_grad_enabled() and parameter.requires_grad:
-            return parameter.to(self.dtype, memory_format=_layout(parameter))
+            return parameter.to(self.dtype, memory_format=layout_of(parameter))
         version, copy = self._copies.get(name, (-1, parameter))
         if version != parameter._version or copy.device != parameter.device:
             with torch.inference_mode(False):  # a later pass may want gradients of other weights
-                copy = parameter.detach().to(self.dtype, memory_format=_layout(parameter))
+                copy = parameter.detach().to(self.dtype, memory_format=layout_of(parameter))
             self._copies[name] = (parameter._version, copy)
         return copy
 
@@ -112,5 +112,6 @@ class FastNet(nn.Module):
         return torch.randint(2**62, (1,), generator=layers[0].generator, device=device)
 
 
-def _layout(parameter: Tensor) -> torch.memory_format:
+def layout_of(parameter: Tensor) -> torch.memory_format:
+    """How the copy of a parameter lies in memory: as the kernels want it."""
     return torch.channels_last if parameter.ndim == 4 else torch.contiguous_format

@@ -49,7 +49,7 @@ class BlockConvolution(Stage):
         return convolve((images,), weight, 1, 0, 1)
 
     def prepared(self, weights: Weights) -> Weights:
-        return {f"{self.name}.blocks": self._weight(weights).contiguous(memory_format=torch.channels_last)}
+        return {f"{self.name}.blocks": self._weight(weights)}
 
     def _weight(self, weights: Weights) -> Tensor:
         kept = weights.get(f"{self.name}.blocks")
