@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alexnet.fast import lrn_pool
 from alexnet.fast.lrn_pool import Maps, Tail, fused
 from alexnet.lineages.spec import Norm, Pool
 from alexnet.model.layers import LocalResponseNorm
@@ -76,6 +77,16 @@ def test_windows_and_exponents(size: int, beta: float, device: torch.device) -> 
 def test_pools(window: int, stride: int, ceil: bool, device: torch.device) -> None:
     tail = Tail(8, "first", None, Pool("pool", window, stride, ceil=ceil))
     assert max(errors(tail, 6, 5, device, torch.float32)) <= 1e-5
+
+
+@pytest.mark.parametrize("ceil", [True, False])
+@pytest.mark.parametrize(("height", "width"), [(7, 5), (8, 6), (15, 3)])
+def test_rows_that_windows_share(
+    height: int, width: int, ceil: bool, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lrn_pool, "MANY_OUTPUTS", 0)
+    tail = Tail(16, "last", NORM, Pool("pool", ceil=ceil))
+    assert max(errors(tail, height, width, device, torch.float32)) <= 1e-5
 
 
 def test_relu_behind_the_pool_and_norm_in_towers(device: torch.device) -> None:

@@ -292,7 +292,7 @@ def capture(work: Callable[[], T], mode: str = "global") -> tuple[torch.cuda.CUD
     """Run `work` a few times on a side stream, then record it; return the graph and where its result will lie."""
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+    with torch.cuda.stream(side), cudnn_searches():
         for _ in range(WARM_UPS):
             work()
         torch.cuda.current_stream().synchronize()

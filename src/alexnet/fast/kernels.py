@@ -28,6 +28,44 @@ def _values(units, HALO: tl.constexpr, N: tl.constexpr, NORM: tl.constexpr, REAC
     return lanes
 
 
+@triton.jit
+def _highest(best, code, values, mark, N: tl.constexpr):
+    """Lane by lane the higher of two, with its code. As torch: the first of equals wins, what is no number stays."""
+    higher = ()
+    chosen = ()
+    for j in tl.static_range(N):
+        higher = higher + (tl.maximum(best[j], values[j], propagate_nan=tl.PropagateNan.ALL),)
+        chosen = chosen + (tl.where(values[j] > best[j], mark[j], code[j]),)
+    return higher, chosen
+
+
+@triton.jit
+def _row_of_window(
+    tiles, AT: tl.constexpr, biases, column, width, here, T: tl.constexpr, HALO: tl.constexpr, N: tl.constexpr,
+    NORM: tl.constexpr, REACH: tl.constexpr, ALPHA: tl.constexpr, BETA: tl.constexpr, K: tl.constexpr,
+    WINDOW: tl.constexpr, RELU: tl.constexpr, BIAS: tl.constexpr, OVERHANG: tl.constexpr,
+):  # fmt: skip
+    """The highest of one row of a window, and in which column it stands; its tiles begin at AT."""
+    best = ()
+    code = ()
+    for _ in tl.static_range(N):
+        best = best + (tl.full((T,), float("-inf"), tl.float32),)
+        code = code + (tl.zeros((T,), tl.int32),)
+    for place in tl.static_range(WINDOW):
+        units = units_of(lanes_of(tiles, AT + place, T, HALO, N), biases, RELU, BIAS)
+        values = _values(units, HALO, N, NORM, REACH, ALPHA, BETA, K)
+        if OVERHANG:
+            known = ()
+            for j in tl.static_range(N):
+                known = known + (tl.where(here & (column + place < width), values[j], float("-inf")),)
+            values = known
+        marks = ()
+        for _ in tl.static_range(N):
+            marks = marks + (place,)
+        best, code = _highest(best, code, values, marks, N)
+    return best, code
+
+
 @triton.jit(do_not_specialize=["count", "height", "width", "out_height", "out_width"])
 def forward(
     x0, x1, bias, y0, y1, codes, count, height, width, out_height, out_width,
@@ -35,60 +73,69 @@ def forward(
     NORM: tl.constexpr, REACH: tl.constexpr, HALO: tl.constexpr,
     ALPHA: tl.constexpr, BETA: tl.constexpr, K: tl.constexpr,
     WINDOW: tl.constexpr, STRIDE: tl.constexpr, RELU: tl.constexpr, BIAS: tl.constexpr, CODES: tl.constexpr,
-    OVERHANG: tl.constexpr, CHUNKS: tl.constexpr, T: tl.constexpr, N: tl.constexpr,
+    OVERHANG: tl.constexpr, ROWS: tl.constexpr, CHUNKS: tl.constexpr, T: tl.constexpr, N: tl.constexpr,
 ):  # fmt: skip
-    """T chunks of output pixels a program; `count` chunks in all.
+    """T chunks of ROWS output pixels, one below the other, a program; `count` chunks in all.
 
-    RELU: 0 none, 1 before the norm, 2 behind the pool. CODES: keep which position of its window each output came from.
-    OVERHANG: windows may reach over the right and bottom edge.
+    A row of pixels that two windows share is normalised once. RELU: 0 none, 1 before the norm, 2 behind the pool.
+    CODES: keep which position of its window each output came from. OVERHANG: windows may reach over the right and
+    bottom edge.
     """
+    SHARED: tl.constexpr = WINDOW - STRIDE  # 0 or 1, where ROWS is more than 1
     item = tl.program_id(0) * T + tl.arange(0, T)
     inside = item < count
-    chunk, pixel = item % CHUNKS, item // CHUNKS
-    column, line = pixel % out_width * STRIDE, pixel // out_width
-    row, image = line % out_height * STRIDE, line // out_height
-    corner = (image * height + row) * width + column
-    tiles = ()  # all reads first: they take a thousand times longer than a sum
-    for place in tl.static_range(WINDOW * WINDOW):
-        here = inside
-        if OVERHANG:
-            here = inside & (row + place // WINDOW < height) & (column + place % WINDOW < width)
-        at = corner + place // WINDOW * width + place % WINDOW
-        tiles = tiles + read_around(x0, x1, at, here, 0.0, chunk, C, IN, SPAN, HALO, N)
+    chunk, place = item % CHUNKS, item // CHUNKS
+    out_column, line = place % out_width, place // out_width
+    groups = (out_height + ROWS - 1) // ROWS
+    first, image = line % groups * ROWS, line // groups
+    column = out_column * STRIDE
+    channel = (chunk * N)[:, None] + tl.arange(0, N)[None, :]
     biases = ()
     if BIAS:
         biases = lanes_of(read_around(bias, bias, item * 0, inside, 0.0, chunk, C, C, SPAN, HALO, N), 0, T, HALO, N)
-    best = ()
-    code = ()
-    for _ in tl.static_range(N):
-        best = best + (tl.full((T,), float("-inf"), tl.float32),)
-        code = code + (tl.zeros((T,), tl.int32),)
-    for place in tl.static_range(WINDOW * WINDOW):
-        units = units_of(lanes_of(tiles, place, T, HALO, N), biases, RELU, BIAS)
-        values = _values(units, HALO, N, NORM, REACH, ALPHA, BETA, K)
-        higher = ()
-        chosen = ()
-        for j in tl.static_range(N):
-            value = values[j]
+    last = ()
+    last_code = ()
+    for step in tl.static_range(ROWS):
+        out_row = first + step
+        here = inside & (out_row < out_height)
+        row = out_row * STRIDE
+        begin: tl.constexpr = SHARED if step > 0 else 0
+        tiles = ()  # all reads first: they take a thousand times longer than a sum
+        for at in tl.static_range(begin * WINDOW, WINDOW * WINDOW):
+            known = here
             if OVERHANG:
-                here = (row + place // WINDOW < height) & (column + place % WINDOW < width)
-                value = tl.where(here, value, float("-inf"))
-            # As torch: the first of equals wins, and what is no number stays.
-            higher = higher + (tl.maximum(best[j], value, propagate_nan=tl.PropagateNan.ALL),)
-            chosen = chosen + (tl.where(value > best[j], place, code[j]),)
-        best = higher
-        code = chosen
-    channel = (chunk * N)[:, None] + tl.arange(0, N)[None, :]
-    known = inside[:, None] & (channel < C)
-    result = join(best, T, N)
-    if CODES:
-        places = join(code, T, N)
+                known = here & (row + at // WINDOW < height) & (column + at % WINDOW < width)
+            pixel = (image * height + row + at // WINDOW) * width + column + at % WINDOW
+            tiles = tiles + read_around(x0, x1, pixel, known, 0.0, chunk, C, IN, SPAN, HALO, N)
+        best = last
+        code = last_code
+        for y in tl.static_range(begin, WINDOW):
+            values, columns = _row_of_window(
+                tiles, (y - begin) * WINDOW, biases, column, width, row + y < height, T, HALO, N,
+                NORM, REACH, ALPHA, BETA, K, WINDOW, RELU, BIAS, OVERHANG,
+            )  # fmt: skip
+            marks = ()
+            for j in tl.static_range(N):
+                marks = marks + (y * WINDOW + columns[j],)
+            if y == 0:
+                best = values
+                code = marks
+            else:
+                best, code = _highest(best, code, values, marks, N)
+            if y == WINDOW - 1:
+                last = values
+                last_code = columns
+        known = here[:, None] & (channel < C)
+        result = join(best, T, N)
+        target = (image * out_height + out_row) * out_width + out_column
+        if CODES:
+            places = join(code, T, N)
+            if RELU == 2:
+                places = tl.where(result <= 0.0, DEAD, places)
+            tl.store(pointers(codes, codes, target, channel, C, C), places.to(tl.uint8), mask=known)
         if RELU == 2:
-            places = tl.where(result <= 0.0, DEAD, places)
-        tl.store(pointers(codes, codes, pixel, channel, C, C), places.to(tl.uint8), mask=known)
-    if RELU == 2:
-        result = tl.maximum(result, 0.0, propagate_nan=tl.PropagateNan.ALL)
-    tl.store(pointers(y0, y1, pixel, channel, C, OUT), result.to(y0.dtype.element_ty), mask=known)
+            result = tl.maximum(result, 0.0, propagate_nan=tl.PropagateNan.ALL)
+        tl.store(pointers(y0, y1, target, channel, C, OUT), result.to(y0.dtype.element_ty), mask=known)
 
 
 @triton.jit

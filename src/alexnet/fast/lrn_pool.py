@@ -21,6 +21,7 @@ Maps = tuple[Tensor, ...]
 
 THREADS = 128
 LARGEST_WINDOW = 9
+ROWS, MANY_OUTPUTS = 3, 20_000
 PROGRAMS = 2048
 """About as many programs as fill a large GPU a few times; with more of them there are more rows of bias sums."""
 
@@ -122,12 +123,13 @@ def _run_forward(tail: Tail, bias: Tensor | None, xs: Maps, is_needed: bool) -> 
     codes = xs[0].new_empty(batch, rows, columns, tail.channels, dtype=torch.uint8) if has_codes else None
     settings = _settings(tail, xs, ys, bias)
     stride, window = settings["STRIDE"], settings["WINDOW"]
-    count = batch * rows * columns * settings["CHUNKS"]
+    each = _rows_at_once(tail, batch * rows * columns)
+    count = batch * -(-rows // each) * columns * settings["CHUNKS"]
     overhang = (rows - 1) * stride + window > height or (columns - 1) * stride + window > width
     kernels.forward[(-(-count // THREADS),)](
         xs[0], xs[-1], _or(bias, xs[0]), ys[0], ys[-1], _or(codes, ys[0]),
         count, height, width, rows, columns,
-        CODES=has_codes, OVERHANG=overhang, T=THREADS, num_warps=THREADS // 32, **settings,
+        CODES=has_codes, OVERHANG=overhang, ROWS=each, T=THREADS, num_warps=THREADS // 32, **settings,
     )  # fmt: skip
     return ys, codes
 
@@ -154,6 +156,12 @@ def _run_backward(
         CODES=codes is not None, T=threads, num_warps=threads // 32, **settings,
     )  # fmt: skip
     return slopes, sums.sum(0) if bias is not None else None
+
+
+def _rows_at_once(tail: Tail, outputs: int) -> int:
+    """Outputs, one below the other, that a thread makes: more where windows share a row and there is work for all."""
+    is_shared = tail.pool is not None and tail.pool.kernel_size == tail.pool.stride + 1
+    return ROWS if is_shared and outputs >= MANY_OUTPUTS else 1
 
 
 def _chooses(tail: Tail) -> bool:
