@@ -2,13 +2,13 @@
 
 import gc
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import torch
 
 from alexnet.bench.clock import Work, measure
 from alexnet.bench.figure import Figure, failed, figure
+from alexnet.fast.graph import cudnn_searches
 
 Contender = tuple[str, Callable[[], Work]]
 
@@ -42,9 +42,3 @@ def _measured(
         if who == "ours":
             raise
         return failed(who, error)
-
-
-def cudnn_searches() -> AbstractContextManager[None]:
-    """Let cuDNN look for its fastest kernels."""
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, benchmark=True)
-    return flags

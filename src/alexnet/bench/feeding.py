@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from alexnet.bench.clock import Work
-from alexnet.bench.comparison import cudnn_searches, with_ratios
+from alexnet.bench.comparison import with_ratios
 from alexnet.bench.figure import Benchmark, figure
 from alexnet.bench.peers import usual_precision
 from alexnet.bench.synthetic import synthetic
@@ -19,6 +19,7 @@ from alexnet.data.preprocess import Preprocessing
 from alexnet.data.source import Pictures, open_split_or_all
 from alexnet.data.statistics import Statistics, measure
 from alexnet.errors import UsageError
+from alexnet.fast.graph import cudnn_searches
 from alexnet.lineages import find
 from alexnet.model import AlexNet
 from alexnet.train.device_pictures import DevicePictures, Resident, Streamed

@@ -17,12 +17,12 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compr
 from torch.nn.parallel import DistributedDataParallel
 
 from alexnet.bench.clock import Work, by_clock, measure, on_gpu
-from alexnet.bench.comparison import cudnn_searches
 from alexnet.bench.peers import autocast, plain_build, usual_precision
 from alexnet.bench.synthetic import fitting, synthetic
 from alexnet.bench.training import our_training
 from alexnet.data.loader import share_of_batch
 from alexnet.fast import FastNet
+from alexnet.fast.graph import cudnn_searches
 from alexnet.inference.machine import machine
 from alexnet.lineages import Lineage, find
 from alexnet.model import AlexNet

@@ -5,6 +5,7 @@ What changes from step to step (pictures, labels, rate, seed) lies in buffers th
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -301,6 +302,14 @@ def capture(work: Callable[[], T], mode: str = "global") -> tuple[torch.cuda.CUD
             result = work()
     torch.cuda.current_stream().wait_stream(side)
     return graph, result
+
+
+def cudnn_searches() -> AbstractContextManager[None]:
+    """Let cuDNN look for its fastest kernels, in the precision that it is allowed outside, too."""
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=True, allow_tf32=torch.backends.cudnn.allow_tf32
+    )
+    return flags
 
 
 def _hooked(leaf: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
