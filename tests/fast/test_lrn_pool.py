@@ -89,6 +89,11 @@ def test_rows_that_windows_share(
     assert max(errors(tail, height, width, device, torch.float32)) <= 1e-5
 
 
+def test_many_programs_of_several_rounds(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lrn_pool, "PROGRAMS", 4)
+    assert max(errors(Tail(24, "first", NORM, POOL), 31, 30, device, torch.float32)) <= 1e-5
+
+
 def test_relu_behind_the_pool_and_norm_in_towers(device: torch.device) -> None:
     tail = Tail(16, "last", TOWER_NORM, POOL)
     assert max(errors(tail, 5, 5, device, torch.float32)) <= 1e-5

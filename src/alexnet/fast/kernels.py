@@ -201,16 +201,17 @@ def _slopes(
     do_not_specialize=["count", "height", "width", "out_height", "out_width", "cell_rows", "cell_columns", "rounds"]
 )
 def backward(
-    x0, x1, bias, g0, g1, codes, d0, d1, sums, count, height, width, out_height, out_width, cell_rows, cell_columns, rounds,
+    x0, x1, bias, g0, g1, codes, d0, d1, parts, sums, count, height, width, out_height, out_width, cell_rows, cell_columns, rounds,
     C: tl.constexpr, IN: tl.constexpr, OUT: tl.constexpr, SPAN: tl.constexpr,
     NORM: tl.constexpr, REACH: tl.constexpr, HALO: tl.constexpr,
     ALPHA: tl.constexpr, BETA: tl.constexpr, K: tl.constexpr,
     WINDOW: tl.constexpr, STRIDE: tl.constexpr, RELU: tl.constexpr, BIAS: tl.constexpr, CODES: tl.constexpr,
-    CHUNKS: tl.constexpr, T: tl.constexpr, N: tl.constexpr,
+    CHUNKS: tl.constexpr, T: tl.constexpr, N: tl.constexpr, SLOTS_WIDE: tl.constexpr, C_WIDE: tl.constexpr,
 ):  # fmt: skip
     """`rounds` times T // CHUNKS cells of STRIDE x STRIDE input pixels a program; `count` cells in all.
 
-    The norm's scale is computed again from x. `sums` gets a row of bias gradients for each of the T // CHUNKS.
+    The norm's scale is computed again from x. `sums` gets a row of bias gradients for each program, and `parts` what it
+    is the sum of, a row for each of the T // CHUNKS. WIDE: up to the next power of two.
     """
     REPEATS: tl.constexpr = (WINDOW + STRIDE - 1) // STRIDE
     SLOTS: tl.constexpr = T // CHUNKS
@@ -253,5 +254,11 @@ def backward(
             if BIAS:
                 total += slope
     if BIAS:
-        rows = pointers(sums, sums, tl.program_id(0) * SLOTS + slot, channel, C, C)
-        tl.store(rows, total, mask=(slot < SLOTS)[:, None] & (channel < C))
+        own = parts + tl.program_id(0).to(tl.int64) * SLOTS * C
+        tl.store(pointers(own, own, slot, channel, C, C), total, mask=(slot < SLOTS)[:, None] & (channel < C))
+        # A channel's sums are far apart in the threads: through memory they come together.
+        tl.debug_barrier()
+        row, column = tl.arange(0, SLOTS_WIDE)[:, None], tl.arange(0, C_WIDE)
+        known = (row < SLOTS) & (column < C)[None, :]
+        gathered = tl.load(own + row * C + column[None, :], mask=known, other=0.0)
+        tl.store(sums + tl.program_id(0) * C + column, tl.sum(gathered, axis=0), mask=column < C)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from alexnet.fast.rows import sum_of_rows
 from alexnet.lineages.spec import Norm, Pool
 from alexnet.lineages.trace import out_size
 
@@ -149,13 +150,15 @@ def _run_backward(
     rounds = -(-count // (slots * PROGRAMS))
     programs = -(-count // (slots * rounds))
     slopes = xs[0].new_empty(len(xs), batch, height, width, per_tower).unbind()
-    sums = xs[0].new_empty(programs * slots if bias is not None else 0, tail.channels, dtype=torch.float32)
+    parts = xs[0].new_empty(programs * slots if bias is not None else 0, tail.channels, dtype=torch.float32)
+    sums = parts.new_empty(programs if bias is not None else 0, tail.channels)
     kernels.backward[(programs,)](
-        xs[0], xs[-1], _or(bias, xs[0]), grads[0], grads[-1], _or(codes, xs[0]), slopes[0], slopes[-1], sums,
+        xs[0], xs[-1], _or(bias, xs[0]), grads[0], grads[-1], _or(codes, xs[0]), slopes[0], slopes[-1], parts, sums,
         count, height, width, rows, columns, *cells, rounds,
-        CODES=codes is not None, T=threads, num_warps=threads // 32, **settings,
+        CODES=codes is not None, T=threads, num_warps=threads // 32,
+        SLOTS_WIDE=1 << (slots - 1).bit_length(), C_WIDE=1 << (tail.channels - 1).bit_length(), **settings,
     )  # fmt: skip
-    return slopes, sums.sum(0) if bias is not None else None
+    return slopes, sum_of_rows(sums) if bias is not None else None
 
 
 def _rows_at_once(tail: Tail, outputs: int) -> int:

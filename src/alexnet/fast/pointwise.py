@@ -70,6 +70,18 @@ def rectify_backward(y, grads, slopes, sums, rows, features, SCALE: tl.constexpr
     tl.store(sums + tl.program_id(0) * features + column, tl.sum(slope, axis=0), mask=column < features)
 
 
+@triton.jit(do_not_specialize=["rows"])
+def add_rows(parts, sums, rows, columns, R: tl.constexpr, F: tl.constexpr):
+    """The sum of all rows, F columns a program."""
+    column = tl.program_id(0) * F + tl.arange(0, F)
+    known = (column < columns)[None, :]
+    total = tl.zeros((R, F), tl.float32)
+    for first in range(0, rows, R):
+        row = first + tl.arange(0, R)[:, None]
+        total += tl.load(parts + row * columns + column[None, :], mask=(row < rows) & known, other=0.0)
+    tl.store(sums + column, tl.sum(total, axis=0), mask=column < columns)
+
+
 @triton.jit
 def _moved(w, v, g, rate, decay, momentum, PAPER: tl.constexpr, NESTEROV: tl.constexpr):
     """Weight and velocity, a step further."""
