@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None
 def test_run_toml_holds_the_data_and_every_flag(tmp_path: Path) -> None:
     write_settings(tmp_path, DATA, replace(MODERN, epochs=7), "train")
     read = tomllib.loads((tmp_path / SETTINGS).read_text())
-    read["without"] = tuple(read["without"])  # TOML has lists only
+    read |= {name: tuple(read[name]) for name in ("apart", "without")}  # TOML has lists only
     assert read == {"data": str(DATA)} | {
         flag.name: getattr(replace(MODERN, epochs=7), flag.name) for flag in flags("train")
     }

@@ -139,8 +139,9 @@ def _x_tick(axis: Axis, value: float) -> str:
 
 
 def _legend(place: int, style: int, name: str) -> str:
-    left = LEFT + 70 + 120 * place
-    return f'<path d="M{left} 10h22" {_stroke(style)}/>' + _text(left + 28, 14, name)
+    row, column = divmod(place, 2)
+    left, top = LEFT + 70 + 140 * column, 10 + 16 * row
+    return f'<path d="M{left} {top}h22" {_stroke(style)}/>' + _text(left + 28, top + 4, name)
 
 
 def _curve(style: int, line: Line, x: Axis, y: Axis) -> str:

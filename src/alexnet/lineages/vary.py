@@ -21,6 +21,7 @@ def vary(
     dropout: bool = True,
     groups: bool = True,
     tower_norms: bool = False,
+    apart: Sequence[str] = (),
     without: Sequence[str] = (),
     width: float = 1.0,
     init_bias: float | None = None,
@@ -38,6 +39,8 @@ def vary(
         groups: False lets every kernel see every channel (sec. 3.5).
         tower_norms: True keeps the windows of response norms inside the towers, where there are any, as Krizhevsky's
             program did (`chm`); two processes then need not talk there.
+        apart: names of convolutions and norms that each tower keeps to itself too: with conv3, and the norms, the
+            towers meet at fc6 only.
         without: names of layers to leave out (sec. 7); what follows reads what they would have read.
         width: factor on the kernels of every convolution but the last: the one-GPU net of sec. 3.2 has half of them,
             and keeps the last convolution and the fully connected layers as they are.
@@ -57,7 +60,9 @@ def vary(
     if not groups:
         rows = tuple(_dense(row) for row in rows)
     if tower_norms:
-        rows = _apart(lineage, rows)
+        rows = _apart(lineage, rows, [row.name for row in rows if isinstance(row, Norm)])
+    if apart:
+        rows = _apart(lineage, rows, apart)
     if width != 1:
         rows = _narrowed(rows, width)
     if init_bias is not None:
@@ -70,6 +75,7 @@ def vary(
     changes = dict(lineage.changes)
     changes |= {key: value for key, value in switched.items() if not value}
     changes |= {"tower_norms": True} if tower_norms else {}
+    changes |= {"apart": tuple(apart)} if apart else {}
     changes |= {"without": tuple(without)} if without else {}
     changes |= {"width": width} if width != 1 else {}
     changes |= {"init_bias": init_bias} if init_bias is not None else {}
@@ -122,11 +128,23 @@ def _tiled(row: Layer) -> Layer:
     return replace(row, kernel_size=2, stride=2, ceil=False) if isinstance(row, Pool) else row
 
 
-def _apart(lineage: Lineage, rows: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    towers = max((row.groups for row in rows if isinstance(row, Conv)), default=1)
+def _apart(lineage: Lineage, rows: tuple[Layer, ...], names: Sequence[str]) -> tuple[Layer, ...]:
+    convolutions = [row for row in rows if isinstance(row, Conv)]
+    towers = max((row.groups for row in convolutions), default=1)
     if towers == 1:
-        raise UsageError(f"lineage {lineage.name} has no towers for its response norms to stay in; drop tower_norms.")
-    return tuple(replace(row, groups=towers) if isinstance(row, Norm) else row for row in rows)
+        raise UsageError(
+            f"lineage {lineage.name} has no towers for layers to stay in; drop tower_norms, or the names in apart."
+        )
+    able = [row.name for row in rows if isinstance(row, Conv | Norm) and row != convolutions[0]]
+    for name in names:
+        if name not in able:  # the first convolution sees the picture, which has no towers
+            raise UsageError(
+                f"lineage {lineage.name} has no layer {name!r} that its towers could keep apart. "
+                f"Choose among {', '.join(able)}."
+            )
+    return tuple(
+        replace(row, groups=towers) if isinstance(row, Conv | Norm) and row.name in names else row for row in rows
+    )
 
 
 def _dense(row: Layer) -> Layer:

@@ -41,6 +41,7 @@ class Recipe:
     dropout: bool = _setting(True, "keep dropout", TRAIN)
     groups: bool = _setting(True, "keep the two towers of grouped convolutions", TRAIN)
     tower_norms: bool = _setting(False, "keep the windows of response norms inside the towers", TRAIN)
+    apart: tuple[str, ...] = _setting((), "convolutions that each tower keeps to itself too, such as conv3", TRAIN)
     without: tuple[str, ...] = _setting((), "layers to leave out", TRAIN)
     width: float = _setting(1.0, "factor on the kernels of all convolutions but the last", TRAIN, least=0.01)
     init_bias: float = _setting(

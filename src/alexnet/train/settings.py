@@ -146,7 +146,7 @@ def switched(lineage: Lineage, recipe: Recipe, num_classes: int) -> Lineage:
     """The table that `alexnet train` builds: the recipe's switches thrown, a head for the data's classes."""
     return vary(
         lineage, num_classes=num_classes, activation=recipe.activation, norm=recipe.norm, overlap=recipe.overlap,
-        dropout=recipe.dropout, groups=recipe.groups, tower_norms=recipe.tower_norms,
+        dropout=recipe.dropout, groups=recipe.groups, tower_norms=recipe.tower_norms, apart=recipe.apart,
         without=recipe.without, width=recipe.width, init_bias=recipe.init_bias if recipe.init_bias >= 0 else None,
     )  # fmt: skip
 
