@@ -1,9 +1,9 @@
-"""The table of docs/reproduce.md, from what `alexnet reproduce` wrote; nothing in it is typed by hand.
+"""The page docs/reproduce.md, from what `alexnet reproduce` wrote; nothing in it is typed by hand.
 
     alexnet reproduce --all --cifar CIFAR --tiny TINY -o reproduced
     python benchmarks/reproduce_table.py reproduced [docs/reproduce.md]
 
-Without results a claim's row says "not run". The plots are copied beside the page.
+A claim without full results is "not run". Plots are copied to claims/ beside the page.
 """
 
 import json
@@ -12,60 +12,95 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from alexnet.reproduce import CLAIMS
+from alexnet.reproduce import CLAIMS, FULL
+from alexnet.reproduce.claims import TRIALS
+from alexnet.reproduce.report import CURVES, NEIGHBOURS, PLOT, RESULT
 
+PICTURES = "claims"
 HEAD = """# The paper, claim by claim
 
     alexnet reproduce --list
     alexnet reproduce relu --cifar cifar-10               # result.json, plot.svg, curves.svg in reproduced/relu
     alexnet reproduce --all --cifar cifar-10 --tiny tiny-raw      # on every GPU there is; goes on where it stopped
-    alexnet reproduce --all --budget smoke --cifar cifar-10 --tiny tiny-imagenet-200      # minutes on two cores
+    alexnet reproduce --all --budget smoke --cifar cifar-10 --tiny tiny-imagenet-200      # a minute or two on two cores
 
 The last shows that it runs, and nothing else. A claim is a set of trainings that differ in one switch, from several
 seeds; all switches are flags of `alexnet train`. *Holds*: beyond two standard errors of no difference, and at least
 half as large as in the paper, where that gives a figure. *In direction*: on the right side of nothing. A claim is as
-weak as its weakest number. This page is written by `benchmarks/reproduce_table.py` from the result.json files.
+weak as its weakest number. Where the paper says ImageNet, these are trainings on Tiny-ImageNet-200, of a few epochs.
+`benchmarks/reproduce_table.py` writes this page from the results.
 
-| claim | section | what | paper | ours (spread over seeds) | unit | verdict | trainings | GPU seconds |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| claim | what | paper | ours | unit | verdict |
+| --- | --- | --- | --- | --- | --- |
 """
 
 
-def rows(name: str, folder: Path) -> list[str]:
-    """A line for each number of a claim; "not run" without a full result."""
-    file, claim = folder / name / "result.json", CLAIMS[name]
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if not found or found["verdict"] == "smoke run":
-        return [f"| `{name}` | {claim.section} | {claim.says} | | not run | | | | |"]
+def result(folder: Path) -> dict[str, Any] | None:
+    """What is known of a claim; None without a full run."""
+    file = folder / RESULT
+    found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return found if found and found["verdict"] != "smoke run" else None
+
+
+def rows(name: str, found: dict[str, Any] | None) -> list[str]:
+    """A line for each number of a claim."""
+    if found is None:
+        return [f"| `{name}` | {CLAIMS[name].says} | | not run | | |"]
     return [
-        f"| `{name}` | {claim.section} | {each['what']} | {'' if each['paper'] is None else each['paper']} | "
-        f"{each['mean']:.4g} ({each['spread']:.2g}; {each['seeds']}) | {each['unit']} | {each['verdict']} | "
-        f"{found['trainings']} | {found['seconds']:,.0f} |"
+        f"| [`{name}`](#{name}) | {each['what']} | {figure(each['paper'])} | {ours(each)} | {each['unit']} | "
+        f"{each['verdict']} |"
         for each in found["comparisons"]
     ]
 
 
-def reasons(name: str, folder: Path, page: Path) -> str:
-    """What has to be known to read a claim's numbers, and its plots."""
-    home = folder / name
-    file = home / "result.json"
-    if not file.exists():
-        return ""
-    found = json.loads(file.read_text(encoding="utf-8"))
-    if found["verdict"] == "smoke run":
-        return ""
-    shown = []
-    for plot in ("plot.svg", "curves.svg"):
-        if (home / plot).exists():
-            kept = page.parent / "reproduce" / f"{name}-{plot}"
-            kept.parent.mkdir(exist_ok=True)
-            shutil.copyfile(home / plot, kept)
-            shown.append(f"![{found['says']}](reproduce/{kept.name})")
-    parts = ("gpu", "processor", "torch")
-    machine = ", ".join(f"{key} {found['machine'][key]}" for key in parts if key in found["machine"])
+def ours(each: dict[str, Any]) -> str:
+    """The mean, and the standard deviation where there are several seeds."""
+    spread = f" ± {figure(each['spread'], '.2g')} ({each['seeds']} seeds)" if each["seeds"] > 1 else ""
+    return figure(each["mean"]) + spread
+
+
+def figure(number: float | None, digits: str = ".4g") -> str:
+    return "" if number is None else f"{number:{digits}}"
+
+
+def section(name: str, found: dict[str, Any], shown: list[Path]) -> str:
+    """What has to be known to read a claim's numbers, what they cost, and its plots."""
     says = found["says"][0].upper() + found["says"][1:]
-    text = f"## {name}: {found['verdict']}\n\n{says} (sec. {found['section']}). {found['reason']}"
-    return f"\n{text}\n\n`{found['command']}`; {machine}.\n\n" + "\n".join(shown) + "\n"
+    plots = "\n".join(f"![{found['says']}]({PICTURES}/{picture.name})" for picture in shown)
+    return (
+        f"\n## {name}\n\n{says} (sec. {found['section']}): **{found['verdict']}**.\n\n{found['reason']}\n\n"
+        f"`{found['command']}`: {cost(found)}.\n\n{plots}\n"
+    )
+
+
+def cost(found: dict[str, Any]) -> str:
+    """How many trainings, how long together, and on what."""
+    machine, count = found["machine"], found["trainings"]
+    is_on_gpu = "gpu" in machine and not any("processes" in settings for settings in found["variants"].values())
+    place = f"{machine['gpu'] if is_on_gpu else machine['processor']}, torch {machine['torch']}"
+    seconds = f"{found['seconds']:,.0f} {'GPU' if is_on_gpu else 'processor'} seconds"
+    return f"{count} training{'s' if count > 1 else ''}, {seconds} in all, {place}" if count else "no training"
+
+
+def copied(name: str, folder: Path, pictures: Path) -> list[Path]:
+    """The plots of a claim, beside the page."""
+    pictures.mkdir(exist_ok=True)
+    return [
+        Path(shutil.copyfile(folder / kind, pictures / f"{name}-{kind}"))
+        for kind in (PLOT, CURVES, NEIGHBOURS)
+        if (folder / kind).exists()
+    ]
+
+
+def total(folder: Path) -> str:
+    """What all claims cost together; a training that several of them want is made once."""
+    files = [*(folder / TRIALS / FULL.name).glob("*.json")]
+    seconds = sum(json.loads(file.read_text(encoding="utf-8"))["seconds"] for file in files)
+    return (
+        f"\n{len(files)} trainings, some for several claims: {seconds / 60:.0f} minutes of one device in all.\n"
+        if files
+        else ""
+    )
 
 
 def main() -> None:
@@ -73,8 +108,14 @@ def main() -> None:
         sys.exit(__doc__)
     folder = Path(sys.argv[1])
     page = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("docs/reproduce.md")
-    table = "\n".join(line for name in CLAIMS for line in rows(name, folder))
-    page.write_text(HEAD + table + "\n" + "".join(reasons(name, folder, page) for name in CLAIMS), encoding="utf-8")
+    results = {name: result(folder / name) for name in CLAIMS}
+    table = "\n".join(line for name, found in results.items() for line in rows(name, found))
+    sections = [
+        section(name, found, copied(name, folder / name, page.parent / PICTURES))
+        for name, found in results.items()
+        if found is not None
+    ]
+    page.write_text(HEAD + table + "\n" + total(folder) + "".join(sections), encoding="utf-8")
     print(page)
 
 

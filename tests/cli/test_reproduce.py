@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cli.conftest import Alexnet
@@ -60,6 +61,17 @@ def test_what_is_missing_is_said(alexnet: Alexnet, tmp_path: Path, arguments: tu
     assert said in answer.err
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize(("visible", "said"), [("0,0", "names a GPU twice"), ("", "torch sees no GPU")])
+def test_a_full_run_without_a_gpu_is_refused_at_once(
+    alexnet: Alexnet, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, visible: str, said: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    answer = alexnet("reproduce", "overlap", "--tiny", pictures, "-o", tmp_path / "out")
+    assert (answer.code, (tmp_path / "out").exists()) == (2, False)
+    assert said in answer.err
+
+
 def test_a_smoke_run_says_that_it_is_one_and_is_not_made_twice(
     alexnet: Alexnet, tmp_path: Path, pictures: Path
 ) -> None:
@@ -71,6 +83,8 @@ def test_a_smoke_run_says_that_it_is_one_and_is_not_made_twice(
     assert {each["verdict"] for each in documents} == {"smoke run"}
     assert first.err.count("seed 0") == 3  # the base, and biases of 1 and 0
     assert (tmp_path / "init" / "curves.svg").exists()
+    with Image.open(tmp_path / "retrieval" / "neighbours.jpg") as drawing:
+        assert drawing.format == "JPEG"
     again = alexnet("reproduce", *names, *flags)
     assert "seed 0" not in again.err
     assert [each["comparisons"] for each in json.loads(again.out)] == [each["comparisons"] for each in documents]

@@ -1,8 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from alexnet.errors import UsageError
 from alexnet.inference import resolve_device
+from alexnet.inference.device import visible_gpus
 
 HAS_CUDA = torch.cuda.is_available()
 
@@ -26,6 +29,21 @@ def test_a_name_that_is_no_device_lists_those_there_are(name: str) -> None:
 def test_cuda_without_a_card_says_why_and_what_to_use(name: str) -> None:
     with pytest.raises(UsageError, match=f"device {name} is not here: .*CUDA.* Use --device cpu or auto"):
         resolve_device(name)
+
+
+@pytest.mark.parametrize(
+    ("named", "gpus"), [("", []), ("1", ["1"]), ("2, 0", ["2", "0"]), ("0,-1,1", ["0"]), ("-1", [])]
+)
+def test_gpus_are_those_that_the_variable_names(monkeypatch: pytest.MonkeyPatch, named: str, gpus: list[str]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert visible_gpus() == gpus
+
+
+@pytest.mark.parametrize("ask", [visible_gpus, resolve_device], ids=["visible_gpus", "resolve_device"])
+def test_a_card_named_twice_is_refused(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], object]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,0")
+    with pytest.raises(UsageError, match="'0,1,0' and names a GPU twice"):
+        ask()
 
 
 @pytest.mark.gpu

@@ -26,7 +26,7 @@ PIXELS_SIDE = 64  # of the pictures of Tiny-ImageNet, before anybody enlarged th
 NEAREST = 5
 AT_ONCE = 500
 QUERIES = 5
-WIDTH = 900  # of the drawing, in pixels
+WIDTH = 720  # of the drawing, in pixels
 
 
 def layer_features(classifier: Classifier, pictures: Pictures) -> dict[str, np.ndarray]:
@@ -95,5 +95,5 @@ def _as_jpeg(file: Path) -> bytes:
         size = (WIDTH, round(figure.height * WIDTH / figure.width))
         small = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     written = BytesIO()
-    small.save(written, "JPEG", quality=85)
+    small.save(written, "JPEG", quality=80)
     return written.getvalue()

@@ -10,11 +10,11 @@ from alexnet import __version__
 from alexnet.inference.charts import line_chart
 from alexnet.inference.machine import machine
 from alexnet.reproduce.bars import comparison_chart
-from alexnet.reproduce.budget import Budget
+from alexnet.reproduce.budget import FULL, Budget
 from alexnet.reproduce.claim import Claim, Found, Verdict, verdict_of
 from alexnet.reproduce.trial import Results, Trial, as_json
 
-RESULT, PLOT, CURVES = "result.json", "plot.svg", "curves.svg"
+RESULT, PLOT, CURVES, NEIGHBOURS = "result.json", "plot.svg", "curves.svg", "neighbours.jpg"
 
 
 def write_result(
@@ -37,7 +37,7 @@ def write_result(
         "trainings": len(wanted),
         "seconds": round(sum(float(results[trial.key]["seconds"]) for trial in wanted), 1),
         "variants": settings_of(wanted),
-        "command": f"alexnet reproduce {claim.name} --budget {budget.name}",
+        "command": command(claim, budget),
         "machine": machine(),
         "alexnet": __version__,
     }
@@ -53,11 +53,18 @@ def write_result(
     return read
 
 
+def command(claim: Claim, budget: Budget) -> str:
+    """What makes these figures again."""
+    data = "".join(f" --{kind} DATA" for kind in claim.data)
+    return f"alexnet reproduce {claim.name}{data}{'' if budget == FULL else f' --budget {budget.name}'}"
+
+
 def settings_of(wanted: Sequence[Trial]) -> dict[str, dict[str, Any]]:
     """The settings of each variant."""
     return {trial.variant: dict(trial.settings) for trial in wanted}
 
 
 def curves_of(claim: Claim, found: Found) -> str:
-    """Means over the seeds, by epoch."""
-    return line_chart(claim.says, found.lines, "epoch", found.y_label, found.is_percent)
+    """Means over the seeds, by epoch, on white: a page may be dark."""
+    chart = line_chart(claim.says, found.lines, "epoch", found.y_label, found.is_percent)
+    return chart.replace("<svg ", '<svg width="520" style="background:#fff;color:#222" ', 1)
