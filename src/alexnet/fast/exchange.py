@@ -50,8 +50,8 @@ def gathered(part: Tensor, link: Link, *, is_shared: bool) -> Maps:
 
 def gathered_rows(rows: Tensor, link: Link) -> Tensor:
     """The rows of all (N * B, F), of which each process goes on with all."""
-    everyone: Tensor = _GatheredRows.apply(rows, link)  # type: ignore[no-untyped-call]
-    return everyone
+    whole: Tensor = _GatheredRows.apply(rows, link)  # type: ignore[no-untyped-call]
+    return whole
 
 
 def summed_rows(rows: Tensor, link: Link) -> Tensor:
@@ -60,17 +60,11 @@ def summed_rows(rows: Tensor, link: Link) -> Tensor:
     return mine
 
 
-def swapped(strip: Tensor, link: Link) -> Tensor:
-    """What the other of two processes has."""
-    other: Tensor = _Swapped.apply(strip, link)  # type: ignore[no-untyped-call]
-    return other
-
-
 class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, part: Tensor, link: Link, is_shared: bool) -> Maps:
         ctx.link, ctx.is_shared = link, is_shared
-        return tuple(map(_seen, _everyone(_dense(part), link)))
+        return tuple(map(_seen, everyone(_dense(part), link)))
 
     @staticmethod
     @once_differentiable
@@ -84,7 +78,7 @@ class _GatheredRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, link: Link) -> Tensor:
         ctx.link = link
-        return _everyone(rows.contiguous(), link).flatten(0, 1)
+        return everyone(rows.contiguous(), link).flatten(0, 1)
 
     @staticmethod
     @once_differentiable
@@ -101,26 +95,14 @@ class _SummedRows(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return _everyone(grad.contiguous(), ctx.link).flatten(0, 1), None
+        return everyone(grad.contiguous(), ctx.link).flatten(0, 1), None
 
 
-class _Swapped(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, strip: Tensor, link: Link) -> Tensor:
-        ctx.link = link
-        return _seen(_everyone(_dense(strip), link)[1 - link.rank])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return _seen(_everyone(_dense(grad), ctx.link)[1 - ctx.link.rank]), None
-
-
-def _everyone(mine: Tensor, link: Link) -> Tensor:
+def everyone(mine: Tensor, link: Link) -> Tensor:
     """(N, ...) of what each process has."""
-    everyone = mine.new_empty((link.size * len(mine), *mine.shape[1:]))
-    link.start_gather(everyone, mine).wait()
-    return everyone.view(link.size, *mine.shape)
+    whole = mine.new_empty((link.size * len(mine), *mine.shape[1:]))
+    link.start_gather(whole, mine.contiguous()).wait()
+    return whole.view(link.size, *mine.shape)
 
 
 def _own(parts: Tensor, link: Link) -> Tensor:

@@ -6,7 +6,8 @@ The channels of a pixel are cut into chunks of N (16 bytes). A thread works on o
 channels more on both sides, so a window across channels is a sum of registers. A *lane* is one channel of the chunk,
 a tile of T numbers for the T threads; lanes travel as tuples.
 
-Maps are dense (B, H, W, C), in one tensor or in two that hold half the channels each (towers).
+Maps are dense (B, H, W, C), in one tensor or in two: towers that hold half the channels each, or one tower and a strip
+of the other's.
 """
 
 import triton
@@ -58,11 +59,14 @@ def join(lanes, T: tl.constexpr, N: tl.constexpr):
 
 @triton.jit
 def pointers(first, second, at, channel, C: tl.constexpr, PER: tl.constexpr):
-    """Addresses (T, width) of channels of the pixels `at`, in one tensor of C channels or in two of PER each."""
+    """Addresses (T, width) of channels of the pixels `at`: in one tensor of C, or in one of PER and one of the rest."""
     rows = at.to(tl.int64)[:, None] * PER
     if PER == C:
         return first + (rows + channel)
-    return tl.where(channel < PER, first, second) + (rows + channel % PER)
+    if PER * 2 == C:
+        return tl.where(channel < PER, first, second) + (rows + channel % PER)
+    others = at.to(tl.int64)[:, None] * (C - PER)
+    return tl.where(channel < PER, first + (rows + channel), second + (others + channel - PER))
 
 
 @triton.jit

@@ -5,6 +5,7 @@ each. The kernels round once, at the end; the norm's scale and the ReLU's mask a
 output in the backward pass, and pooling remembers one byte per output.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -92,9 +93,9 @@ def fused(tail: Tail, maps: Maps, bias: Tensor | None) -> Maps:
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tail: Tail, bias: Tensor | None, *maps: Tensor) -> Maps:
-        xs = tuple(map(_dense, maps))  # (B, H, W, C / towers)
+        xs = tuple(map(dense, maps))  # (B, H, W, C / towers)
         is_needed = any(ctx.needs_input_grad)
-        ys, codes = _run_forward(tail, bias, xs, is_needed)
+        ys, codes = run_forward(tail, bias, xs, (tail.channels // tail.towers,) * tail.towers, is_needed)
         if is_needed:
             ctx.tail, ctx.has_codes, ctx.has_bias = tail, codes is not None, bias is not None
             ctx.save_for_backward(*(t for t in (bias, codes) if t is not None), *xs)
@@ -106,20 +107,28 @@ class _Fused(torch.autograd.Function):
         saved = list(ctx.saved_tensors)
         bias = saved.pop(0) if ctx.has_bias else None
         codes = saved.pop(0) if ctx.has_codes else None
-        slopes, bias_grad = _run_backward(ctx.tail, bias, saved, codes, tuple(map(_dense, grads)))
+        slopes, bias_grad = run_backward(ctx.tail, bias, saved, codes, tuple(map(dense, grads)))
         return None, bias_grad, *(slope.permute(0, 3, 1, 2) for slope in slopes)
 
 
-def _dense(maps: Tensor) -> Tensor:
+def dense(maps: Tensor) -> Tensor:
+    """(B, H, W, C) as the kernels walk through it."""
     return maps.permute(0, 2, 3, 1).contiguous()
 
 
-def _run_forward(tail: Tail, bias: Tensor | None, xs: Maps, is_needed: bool) -> tuple[Maps, Tensor | None]:
+def run_forward(
+    tail: Tail, bias: Tensor | None, xs: Maps, widths: Sequence[int], is_needed: bool
+) -> tuple[Maps, Tensor | None]:
+    """The results, of `widths` channels each, and if gradients are needed where each number came from.
+
+    Args:
+        xs: dense (B, H, W, C), or two whose channels add up to C.
+    """
     from alexnet.fast import kernels
 
     batch, height, width, _ = xs[0].shape
     rows, columns = tail.out_shape(height, width)
-    ys = xs[0].new_empty(tail.towers, batch, rows, columns, tail.channels // tail.towers).unbind()
+    ys = tuple(xs[0].new_empty(batch, rows, columns, width) for width in widths)
     has_codes = is_needed and _chooses(tail)
     codes = xs[0].new_empty(batch, rows, columns, tail.channels, dtype=torch.uint8) if has_codes else None
     settings = _settings(tail, xs, ys, bias)
@@ -135,12 +144,13 @@ def _run_forward(tail: Tail, bias: Tensor | None, xs: Maps, is_needed: bool) -> 
     return ys, codes
 
 
-def _run_backward(
+def run_backward(
     tail: Tail, bias: Tensor | None, xs: list[Tensor], codes: Tensor | None, grads: Maps
 ) -> tuple[Maps, Tensor | None]:
+    """Gradients of the maps, in as many tensors as they are, and of the bias."""
     from alexnet.fast import kernels
 
-    batch, height, width, per_tower = xs[0].shape
+    batch, height, width, _ = xs[0].shape
     rows, columns = tail.out_shape(height, width)
     settings = _settings(tail, tuple(xs), grads, bias)
     stride, threads = settings["STRIDE"], _threads(settings["CHUNKS"])
@@ -149,7 +159,7 @@ def _run_backward(
     slots = threads // settings["CHUNKS"]
     rounds = -(-count // (slots * PROGRAMS))
     programs = -(-count // (slots * rounds))
-    slopes = xs[0].new_empty(len(xs), batch, height, width, per_tower).unbind()
+    slopes = tuple(map(torch.empty_like, xs))
     parts = xs[0].new_empty(programs * slots if bias is not None else 0, tail.channels, dtype=torch.float32)
     sums = parts.new_empty(programs if bias is not None else 0, tail.channels)
     kernels.backward[(programs,)](

@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from alexnet.fast.exchange import Link, gathered, gathered_rows, summed_rows, swapped
+from alexnet.fast.border import bordered, widened
+from alexnet.fast.exchange import Link, gathered, gathered_rows, summed_rows
 from alexnet.fast.linear import rectified
-from alexnet.fast.lrn_pool import Maps, Tail, fused
+from alexnet.fast.lrn_pool import Maps, Tail
 from alexnet.fast.rewrite import FastNet
 from alexnet.fast.stages import (
     ActiveConvolution,
@@ -38,8 +39,6 @@ from alexnet.fast.towers import join
 from alexnet.lineages import Lineage, Row, trace
 from alexnet.lineages.spec import Conv, Layer, Linear, Norm
 
-CHUNK = 8  # channels that a kernel reads at once
-
 
 @dataclass(frozen=True)
 class Gathered(Stage):
@@ -55,36 +54,14 @@ class Gathered(Stage):
 
 @dataclass(frozen=True)
 class BorderTail(Stage):
-    """What follows convolution `name` of a tower, where the norm's window reaches into the other tower.
-
-    Attributes:
-        tail: of the tower's channels and CHUNK more, which hold the other's at the border.
-    """
+    """What follows convolution `name` of a tower, where the norm's window reaches into the other tower."""
 
     name: str
     tail: Tail
     link: Link
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
-        (own,) = maps
-        bias = weights[f"{self.name}.bias"].float()
-        width, is_first = own.shape[1], self.link.rank == 0
-        assert self.tail.norm is not None
-        reach = min(self.tail.norm.size // 2, width)
-        edge = slice(-reach, None) if is_first else slice(0, reach)
-        units = F.relu(own[:, edge] + bias[edge, None, None]).to(own.dtype)
-        # Units again come out of ReLU as they are, without a bias.
-        beside, none = _filled(swapped(units, self.link), is_first), bias.new_zeros(CHUNK)
-        pair, biases = ((own, beside), (bias, none)) if is_first else ((beside, own), (none, bias))
-        around = torch.cat(pair, dim=1).contiguous(memory_format=torch.channels_last)
-        (result,) = fused(self.tail, (around,), torch.cat(biases))
-        return (result.narrow(1, 0 if is_first else CHUNK, width).contiguous(memory_format=torch.channels_last),)
-
-
-def _filled(strip: Tensor, is_behind: bool) -> Tensor:
-    """The strip and channels of zeros, CHUNK in all, with the strip next to the tower."""
-    missing = CHUNK - strip.shape[1]
-    return F.pad(strip, (0, 0, 0, 0, 0, missing) if is_behind else (0, 0, 0, 0, missing, 0))
+        return (bordered(self.tail, join(maps), weights[f"{self.name}.bias"].float(), self.link),)
 
 
 @dataclass(frozen=True)
@@ -134,7 +111,7 @@ def accelerate_tower(
         return None
     traced = {row.layer.name: _halved_shape(row) for row in rows}
     stages = tuple(_talking(stages_of(deque(map(_halved, lineage.layers)), traced, tower), traced, talks, link))
-    tails = (stage.tail for stage in stages if isinstance(stage, BorderTail))
+    tails = (widened(stage.tail) for stage in stages if isinstance(stage, BorderTail))
     if not all(map(is_supported, stages)) or not all(tail.is_supported for tail in tails):
         return None
     return FastNet(tower, (*stages, Gathered(link, is_last=True)), dtype, lineage)
@@ -181,8 +158,7 @@ def _talking(
     """The stages of a tower, with what they need from the other."""
     for stage in stages:
         if isinstance(stage, FusedTail) and stage.tail.norm is not None and stage.tail.norm.name in talks:
-            wide = replace(stage.tail, channels=stage.tail.channels + CHUNK)
-            yield BorderTail(stage.name, wide, link)
+            yield BorderTail(stage.name, stage.tail, link)
             continue
         if talks.get(_weighted(stage)) == "whole":
             yield Gathered(link)
