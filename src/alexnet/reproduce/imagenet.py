@@ -17,15 +17,15 @@ BASE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def variant(budget: Budget, name: str, is_asked_alike: bool = False, **changed: Any) -> list[Trial]:
+def variant(budget: Budget, name: str, is_examined: bool = False, **changed: Any) -> list[Trial]:
     """Trainings with some settings of `alexnet train` changed."""
     settings = {**BASE, "lineage": budget.lineage, "epochs": budget.epochs, "batch_size": budget.batch_size, **changed}
-    return trials("tiny", name, budget.tiny_seeds, is_asked_alike, **settings)
+    return trials("tiny", name, budget.tiny_seeds, is_examined, **settings)
 
 
 def base(budget: Budget) -> list[Trial]:
     """Trainings with everything in place."""
-    return variant(budget, "base", is_asked_alike=True)
+    return variant(budget, "base", is_examined=True)
 
 
 def gaps(results: Results, wanted: Sequence[Trial]) -> tuple[float, ...]:

@@ -42,11 +42,12 @@ def find(budget: Budget, results: Results) -> Found:
         for name in ACTIVATIONS
     }
     epochs = {name: arrivals(results, racers(budget, name, best[name])) for name in ACTIVATIONS}
-    # One that has not arrived when its epochs are over counts as if it just had: the ratio is then a lower bound.
+    # One that has not arrived when its epochs are over counts as if it just had: the ratio is then a lower bound. With
+    # ReLUs that have not arrived there is no ratio, and 0 is shown.
     bounded = {name: [min(each, float(budget.race_epochs)) for each in found] for name, found in epochs.items()}
     late = {name: sum(each > budget.race_epochs for each in found) for name, found in epochs.items()}
     ratios = {
-        name: tuple(slow / fast for slow, fast in zip(bounded[name], bounded["relu"], strict=True))
+        name: tuple(slow / fast for slow, fast in zip(bounded[name], epochs["relu"], strict=True))
         for name in ACTIVATIONS
     }
     bound = "".join(

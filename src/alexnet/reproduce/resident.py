@@ -22,7 +22,7 @@ from alexnet.data.listing import Split
 from alexnet.data.loader import Skips, batches
 from alexnet.data.source import open_pictures
 from alexnet.data.views import center_view, ten_views
-from alexnet.fast.graph import capture
+from alexnet.fast.graph import capture, cudnn_searches
 from alexnet.lineages import Lineage, find, vary
 from alexnet.lineages.vary import ActivationName
 from alexnet.model import AlexNet
@@ -192,7 +192,7 @@ class Lesson:
         loss = F.cross_entropy(self.net(self._views(chosen)), self.seen.labels[chosen])
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad()  # of memory that the graph has for itself
 
     def _views(self, chosen: Tensor) -> Tensor:
         """Training views (B, 3, size, size), less the centre of the mean image, as cuda-convnet takes it."""
@@ -220,13 +220,17 @@ class Lesson:
         self.net.eval()
         wrong = torch.zeros((), device=pictures.labels.device)
         size = ON_A_GPU if wrong.is_cuda else AT_ONCE
-        for start in range(0, len(pictures.labels), size):
-            images, labels = pictures.images[start : start + size], pictures.labels[start : start + size]
-            probs = sum(F.softmax(self.net(self._lessened(each)), 1) for each in views_of(images, self.size, views))
-            assert isinstance(probs, Tensor)
-            wrong += (probs.argmax(1) != labels).sum()
+        with cudnn_searches():
+            for start in range(0, len(pictures.labels), size):
+                guesses = self._guesses(pictures.images[start : start + size], views)
+                wrong += (guesses != pictures.labels[start : start + size]).sum()
         self.net.train()
         return float(wrong) / len(pictures.labels)
+
+    def _guesses(self, images: Tensor, views: int) -> Tensor:
+        probs = sum(F.softmax(self.net(self._lessened(each)), 1) for each in views_of(images, self.size, views))
+        assert isinstance(probs, Tensor)
+        return probs.argmax(1)
 
 
 def views_of(images: Tensor, size: int, count: int) -> tuple[Tensor, ...]:

@@ -18,14 +18,14 @@ class Trial:
         data: whose pictures; "cifar" trains by `resident.py`, "tiny" by `alexnet.train`.
         variant: a name for what differs.
         settings: of that trainer, as (name, value) pairs.
-        is_asked_alike: whether the finished network also looks for pictures that are alike.
+        is_examined: whether the finished network also guesses by ten views and looks for pictures that are alike.
     """
 
     data: Data
     variant: str
     seed: int
     settings: tuple[tuple[str, Any], ...]
-    is_asked_alike: bool = False
+    is_examined: bool = False
 
     @property
     def key(self) -> str:
@@ -52,10 +52,10 @@ def _finite(value: Any) -> Any:
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def trials(data: Data, variant: str, seeds: int, is_asked_alike: bool = False, **settings: Any) -> list[Trial]:
+def trials(data: Data, variant: str, seeds: int, is_examined: bool = False, **settings: Any) -> list[Trial]:
     """The same training from `seeds` seeds."""
     pairs = tuple(sorted(settings.items()))
-    return [Trial(data, variant, seed, pairs, is_asked_alike) for seed in range(seeds)]
+    return [Trial(data, variant, seed, pairs, is_examined) for seed in range(seeds)]
 
 
 def values(results: Results, wanted: Iterable[Trial], name: str, missing: float = 0.0) -> list[float]:
