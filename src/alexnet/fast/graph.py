@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
+from alexnet.fast.branch import Branch
 from alexnet.fast.loss import cross_entropy
-from alexnet.fast.optimizer import Update, share_left, share_of, squares
+from alexnet.fast.norm import Squares, share_left, share_of, squares
+from alexnet.fast.optimizer import Update
 from alexnet.fast.rewrite import FastNet, layout_of
 
 WARM_UPS = 3
+SMALL = 2**20  # numbers of a parameter
 OWN_THREAD = "thread_local"  # others look after the processes' connections, which is none of a capture's business
 log = logging.getLogger("alexnet")
 T = TypeVar("T")
@@ -101,6 +104,11 @@ class TrainStep:
         self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
             self._hooks = [_hooked(self._weights[name], partial(exchange.arrived, name)) for name in exchange.names]
+        self._squares = Squares(self.parameters) if clip and exchange is None else None
+        if self._squares is not None:
+            self._hooks = [
+                _hooked(self._weights[name], partial(self._squares.arrived, name)) for name in self.parameters
+            ]
         self._replay: Callable[[], Tensor] | None = None
         self._is_unrecordable = False
         self._images = self._labels = self.lr
@@ -194,6 +202,8 @@ class TrainStep:
         """What is left of the gradient of the whole network."""
         if not self.clip:
             return None
+        if self._squares is not None:
+            return share_of(self._squares.finish(), self.clip)
         exchange = self.exchange
         if exchange is None or self._is_whole:
             return share_left(grads, self.clip)
@@ -204,10 +214,19 @@ class TrainStep:
         return share_of(square + squares(copied) if copied else square, self.clip)
 
     def _update(self, grads: list[Tensor]) -> None:
-        share = self._share(grads)
-        for (name, parameter), grad in zip(self.parameters.items(), grads, strict=True):
+        share, branch = self._share(grads), Branch()
+        named = dict(zip(self.parameters, grads, strict=True))
+        small = {name for name, parameter in self.parameters.items() if parameter.numel() < SMALL}
+        with branch.aside():  # they take the time of a launch each, which the large ones do not notice
+            self._move({name: grad for name, grad in named.items() if name in small}, share)
+        self._move({name: grad for name, grad in named.items() if name not in small}, share)
+        branch.join()
+
+    def _move(self, grads: Mapping[str, Tensor], share: Tensor | None) -> None:
+        for name, grad in grads.items():
+            parameter = self.parameters[name].detach()
             copy = self._weights[name].detach() if parameter.ndim > 1 else None
-            self.updates[name].apply(parameter.detach(), self.velocities[name], grad, self.lr, copy, share)
+            self.updates[name].apply(parameter, self.velocities[name], grad, self.lr, copy, share)
 
     def _step(self, images: Tensor, labels: Tensor, seeds: Tensor) -> Tensor:
         loss, grads = self._gradients(images, labels, seeds)

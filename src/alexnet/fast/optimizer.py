@@ -3,7 +3,6 @@
 20 bytes a parameter with gradients in bfloat16, in place of 36 for a fused step in float32 and a cast before it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -46,7 +45,7 @@ class Update:
             grad: of the weight's shape, any dtype.
             lr: (1,) float32 on the device, so that a captured graph can be replayed with another rate.
             copy: of the weight's shape, in low precision; convolutions may have it with the channels last.
-            share: () float32, what is left of the gradient; see `share_left`.
+            share: () float32, what is left of the gradient; see `norm.share_left`.
         """
         assert weight.is_contiguous() and velocity.is_contiguous()
         with torch.no_grad():
@@ -94,25 +93,3 @@ def _dense(kernels: Tensor) -> Tensor:
 def _steps(kernels: Tensor) -> tuple[int, int]:
     """Numbers from one channel of a dense kernel to the next, and from one place to the next."""
     return (prod(kernels.shape[2:]), 1) if kernels.is_contiguous() else (1, kernels.shape[1])
-
-
-def share_left(grads: Sequence[Tensor], limit: float) -> Tensor:
-    """By how much gradients have to shrink for their common norm to be `limit`, at most 1: () float32 on their device.
-
-    As `torch.nn.utils.clip_grad_norm_`, without waiting for the device.
-    """
-    return share_of(squares(grads), limit)
-
-
-def squares(grads: Sequence[Tensor]) -> Tensor:
-    """The sum of the squares of all numbers, () float32."""
-    norms: list[Tensor] = []
-    for dtype in dict.fromkeys(grad.dtype for grad in grads):
-        alike = [grad for grad in grads if grad.dtype == dtype]
-        norms += torch._foreach_norm(alike, 2, dtype=torch.float32)
-    return torch.stack(norms).square().sum()
-
-
-def share_of(square: Tensor, limit: float) -> Tensor:
-    """What is left where that is the sum of squares of the whole gradient."""
-    return (limit / (square.sqrt() + 1e-6)).clamp(max=1.0)

@@ -82,6 +82,29 @@ def add_rows(parts, sums, rows, columns, R: tl.constexpr, F: tl.constexpr):
     tl.store(sums + column, tl.sum(total, axis=0), mask=column < columns)
 
 
+@triton.jit(do_not_specialize=["count", "rounds"])
+def square(x, parts, count, rounds, SIZE: tl.constexpr):
+    """The sum of squares of `rounds` times SIZE numbers a program."""
+    total = tl.zeros((SIZE,), tl.float32)
+    first = tl.program_id(0) * rounds * SIZE
+    for turn in range(rounds):
+        index = first + turn * SIZE + tl.arange(0, SIZE)
+        value = tl.load(x + index, mask=index < count, other=0.0).to(tl.float32)
+        total += value * value
+    tl.store(parts + tl.program_id(0), tl.sum(total, axis=0))
+
+
+@triton.jit(do_not_specialize=["count", "limit"])
+def share_of(parts, share, count, limit, SIZE: tl.constexpr):
+    """What is left of a gradient with these sums of squares, if its norm may be `limit`."""
+    total = tl.zeros((SIZE,), tl.float32)
+    for first in range(0, count, SIZE):
+        index = first + tl.arange(0, SIZE)
+        total += tl.load(parts + index, mask=index < count, other=0.0)
+    norm = tl.sqrt(tl.sum(total, axis=0))
+    tl.store(share, tl.minimum(limit / (norm + 1e-6), 1.0, propagate_nan=tl.PropagateNan.ALL))
+
+
 @triton.jit
 def _moved(w, v, g, rate, decay, momentum, PAPER: tl.constexpr, NESTEROV: tl.constexpr):
     """Weight and velocity, a step further."""

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from alexnet.fast.branch import is_captured
 from alexnet.fast.lrn_pool import Maps
 
 channels_last = torch.channels_last
@@ -54,8 +55,7 @@ def convolve_and_rectify(maps: Maps, weight: Tensor, bias: Tensor, padding: int,
 
 def side_by_side(works: Sequence[Callable[[], Tensor]], batch_size: int) -> Maps:
     """The results of `works`, which a captured graph runs at the same time where one does not fill the GPU."""
-    is_captured = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # type: ignore[no-untyped-call]
-    if len(works) == 1 or batch_size >= FORK_BELOW or not is_captured:
+    if len(works) == 1 or batch_size >= FORK_BELOW or not is_captured():
         return tuple(work() for work in works)
     main, sides = torch.cuda.current_stream(), [torch.cuda.Stream() for _ in works[1:]]  # type: ignore[no-untyped-call]
     results = []
