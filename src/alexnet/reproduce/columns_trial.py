@@ -26,7 +26,7 @@ def run_columns(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     flags = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [
-        *(["torch.distributed.run", "--nproc-per-node", "2", "-m"] if processes == 2 else []),
+        *(["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"] if processes == 2 else []),
         "alexnet", "train", str(pictures), "-o", str(folder), "--device", "cpu", "--seed", str(trial.seed), *flags,
         *(["--parallel", "towers"] if processes == 2 else []),
     ]  # fmt: skip
