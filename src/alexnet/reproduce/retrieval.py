@@ -6,6 +6,7 @@ from alexnet.reproduce.alike import LAYERS, PIXELS
 from alexnet.reproduce.budget import Budget
 from alexnet.reproduce.claim import Claim, Comparison, Found, differences
 from alexnet.reproduce.imagenet import base
+from alexnet.reproduce.report import NEIGHBOURS
 from alexnet.reproduce.trial import Results
 
 
@@ -15,10 +16,11 @@ def find(budget: Budget, results: Results) -> Found:
     return Found(
         (Comparison("precision at 5, fc7 less pixels", differences(shares["fc7"], shares[PIXELS])),),
         f"Of each validation picture's five nearest others by Euclidean distance, the share of its own class: {said}. "
-        "The paper shows pictures and gives no figure.",
+        "The paper shows pictures and gives no figure. The drawing has the first pictures of five classes that lie "
+        "evenly among all, with the first seed's network.",
         details={"precision_at_5": shares},
         pictures=tuple(
-            ("neighbours.jpg", base64.b64decode(found["neighbours"]))
+            (NEIGHBOURS, base64.b64decode(found["neighbours"]))
             for found in (results[trial.key] for trial in base(budget))
             if "neighbours" in found
         ),
