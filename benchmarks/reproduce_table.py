@@ -69,9 +69,16 @@ def section(name: str, found: dict[str, Any], shown: list[Path]) -> str:
     says = found["says"][0].upper() + found["says"][1:]
     plots = "\n".join(f"![{found['says']}]({PICTURES}/{picture.name})" for picture in shown)
     return (
-        f"\n## {name}\n\n{says} (sec. {found['section']}): **{found['verdict']}**.\n\n{found['reason']}\n\n"
+        f"\n## {name}\n\n{says} (sec. {found['section']}): **{found['verdict']}**.\n\n"
+        f"{found['reason']}{lost(found)}\n\n"
         f"`{found['command']}`: {cost(found)}.\n\n{plots}\n"
     )
+
+
+def lost(found: dict[str, Any]) -> str:
+    """Which trainings gave no network: they count as wrong on all pictures."""
+    names = [said.split(":")[0] for said in found["lost"]]
+    return f" Lost, and counted as wrong on all pictures: {'; '.join(names)}." if names else ""
 
 
 def cost(found: dict[str, Any]) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from alexnet.reproduce import CLAIMS, FULL, reproduce
 from alexnet.reproduce.alike import NEAREST, neighbours_of
 from alexnet.reproduce.report import write_result
-from alexnet.reproduce.tiny_trial import LOST
-from alexnet.reproduce.trial import as_json
+from alexnet.reproduce.tiny_trial import LOST, run_tiny
+from alexnet.reproduce.trial import Trial, as_json
 
 PAGE = Path(__file__).parents[2] / "benchmarks/reproduce_table.py"
 OF_IMAGENET = [
@@ -30,10 +31,25 @@ def strict(text: str) -> Any:
 def test_a_claim_whose_trainings_were_all_lost_does_not_hold(name: str, tmp_path: Path) -> None:
     claim = CLAIMS[name]
     wanted = claim.plan(FULL)
-    lost = {trial.key: {**LOST, "seconds": 1.0} for trial in wanted}
+    lost = {trial.key: {**LOST, "failed": "the loss is nan", "seconds": 1.0} for trial in wanted}
     document = write_result(claim, FULL, wanted, lost, tmp_path)
     assert document == strict((tmp_path / "result.json").read_text())
     assert document["verdict"] == "does not hold here"
+    assert len(document["lost"]) == len(wanted)
+
+
+def test_a_training_whose_loss_grows_beyond_all_numbers_is_lost(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for place in range(20):
+        home = tmp_path / "pictures" / ("train" if place < 16 else "val") / str(place % 2)
+        home.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(256, size=(32, 32, 3), dtype=np.uint8)).save(home / f"{place}.png")
+    settings = {"lineage": "tiny", "epochs": 20, "batch_size": 8, "lr": 1e9, "clip": 0.0, "warmup_epochs": 0.0}
+    trial = Trial("tiny", "wild", 0, tuple(settings.items()), is_examined=True)
+    found = run_tiny(trial, tmp_path / "pictures", tmp_path / "run", "cpu")
+    assert "loss is" in found["failed"]
+    assert LOST.items() <= found.items()
+    assert not (tmp_path / "run").exists()
 
 
 def test_racers_that_do_not_arrive_show_nothing(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def parts(documents: list[dict[str, Any]], folder: Path) -> Iterable[Any]:
             right=("paper", "ours", "spread", "seeds"),
         )
         yield each["reason"]
+        yield from (f"Lost: {said}" for said in each["lost"])
         yield str(folder / each["claim"])
 
 

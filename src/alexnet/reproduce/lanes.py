@@ -42,7 +42,8 @@ def run_trials(
     def keep(trial: Trial, found: Mapping[str, Any]) -> None:
         text = as_json({"trial": asdict(trial), **found})
         replace_file(folder / f"{trial.key}.json", lambda aside: aside.write_text(text, encoding="utf-8"))
-        say(f"{next(done)} of {len(left)}: {trial.data} {trial.variant}, seed {trial.seed}, {found['seconds']} s")
+        end = f"; lost, {found['failed']}" if "failed" in found else ""
+        say(f"{next(done)} of {len(left)}: {trial.data} {trial.variant}, seed {trial.seed}, {found['seconds']} s{end}")
 
     if device != "cuda":
         for trial in left:

@@ -36,6 +36,11 @@ def write_result(
         "budget": asdict(budget),
         "trainings": len(wanted),
         "seconds": round(sum(float(results[trial.key]["seconds"]) for trial in wanted), 1),
+        "lost": [
+            f"{trial.variant}, seed {trial.seed}: {results[trial.key]['failed']}"
+            for trial in wanted
+            if "failed" in results[trial.key]
+        ],
         "variants": settings_of(wanted),
         "command": command(claim, budget),
         "machine": machine(),
