@@ -76,7 +76,7 @@ class Update:
         places, grad = prod(sides), _dense(grad)
         assert copy is None or copy is _dense(copy)
         wide = 1 << (places - 1).bit_length()
-        tall = min(max(1, 2 * SIZE // wide), 1 << (channels - 1).bit_length())
+        tall = min(max(1, SIZE // wide), 1 << (channels - 1).bit_length())
         pointwise.update_kernels[(count, -(-channels // tall))](
             weight, velocity, grad, weight if copy is None else copy, lr, lr if share is None else share,
             channels, places, *_steps(grad), *_steps(weight if copy is None else copy),

@@ -82,7 +82,7 @@ def add_rows(parts, sums, rows, columns, R: tl.constexpr, F: tl.constexpr):
     tl.store(sums + column, tl.sum(total, axis=0), mask=column < columns)
 
 
-@triton.jit(do_not_specialize=["count", "rounds"])
+@triton.jit(do_not_specialize=["rounds"])
 def square(x, parts, count, rounds, SIZE: tl.constexpr):
     """The sum of squares of `rounds` times SIZE numbers a program."""
     total = tl.zeros((SIZE,), tl.float32)
