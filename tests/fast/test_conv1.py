@@ -42,3 +42,18 @@ def test_the_kernel_cuts_the_same_blocks(layout: torch.memory_format, device: to
     for blocks in (Blocks(11, 4, 2, False), Blocks(5, 3, 0, True)):
         expected = cut_blocks(images.cpu(), blocks, torch.float32)
         assert torch.equal(conv1._cut_on_gpu(images, blocks, torch.float32).cpu(), expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("row", [Conv("c", 5, 11, 4), Conv("c", 4, 5, 3), Conv("c", 3, 8, 4)])
+def test_one_kernel_makes_the_same_block_weight(layout: torch.memory_format, row: Conv, device: torch.device) -> None:
+    pytest.importorskip("triton")
+    weight = torch.randn(row.out_channels, 3, row.kernel_size, row.kernel_size).contiguous(memory_format=layout)
+    blocks = Blocks.of(row)
+    plain, quick = weight.requires_grad_(), weight.detach().to(device).requires_grad_()
+    expected, found = block_weight(plain, blocks), conv1._BlockWeight.apply(quick, blocks)
+    assert found.is_contiguous(memory_format=torch.channels_last) and torch.equal(found.cpu(), expected)
+    grad = torch.randn(expected.shape)
+    for laid in (grad, grad.contiguous(memory_format=torch.channels_last)):
+        (wanted,) = torch.autograd.grad(expected, plain, laid, retain_graph=True)
+        assert torch.equal(torch.autograd.grad(found, quick, laid.to(device), retain_graph=True)[0].cpu(), wanted)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alexnet.fast.linear import dropped, rectified
+from alexnet.fast.linear import dropped, rectified, shifted
 
 pytest.importorskip("triton")
 
@@ -58,3 +58,19 @@ def test_a_row_has_the_mask_of_its_place_in_the_batch(device: torch.device) -> N
     places = torch.tensor([3, 4, 11, 19], device=device)
     seed = torch.cat([torch.tensor([7], device=device), places])
     assert torch.equal(dropped(ones[:4], 0.5, seed, 1), whole[places])
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_shifted_product_is_torchs(is_frozen: bool, device: torch.device) -> None:
+    drawn = [torch.randn(shape, device=device) for shape in ((37, 70), (11, 70), (11,))]
+    close = [tensor.clone().requires_grad_(not is_frozen or tensor.ndim == 1) for tensor in drawn]
+    exact = [tensor.double().requires_grad_(not is_frozen or tensor.ndim == 1) for tensor in drawn]
+    result, expected = shifted(*close), torch.nn.functional.linear(*exact)
+    torch.testing.assert_close(result.double(), expected, rtol=1e-4, atol=1e-4)
+    grad = torch.randn_like(result)
+    result.backward(grad)
+    expected.backward(grad.double())
+    for found, wanted in zip(close, exact, strict=True):
+        assert (found.grad is None) == (wanted.grad is None)
+        if found.grad is not None and wanted.grad is not None:
+            torch.testing.assert_close(found.grad.double(), wanted.grad, rtol=1e-4, atol=1e-4)

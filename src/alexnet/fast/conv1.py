@@ -5,10 +5,12 @@ the kernel grows from 11 to 12 with zeros. The same function, 19 % more multipli
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from alexnet.lineages.spec import Conv
 from alexnet.lineages.trace import out_size
@@ -54,24 +56,51 @@ def cut_blocks(images: Tensor, blocks: Blocks, dtype: torch.dtype) -> Tensor:
 
 
 def _cut_on_gpu(images: Tensor, blocks: Blocks, dtype: torch.dtype) -> Tensor:
+    rows, columns = map(blocks.side, images.shape[2:])
+    return _cut(images, rows, columns, blocks.stride, blocks.padding, dtype)
+
+
+def _cut(images: Tensor, rows: int, columns: int, stride: int, padding: int, dtype: torch.dtype) -> Tensor:
     from alexnet.fast import pointwise
 
     count, colours, height, width = images.shape
-    rows, columns, stride = blocks.side(height), blocks.side(width), blocks.stride
     result = torch.empty(count, rows, columns, stride * stride * colours, device=images.device, dtype=dtype)
     size = 1024
     programs = (count * rows, -(-columns * stride * stride // size))
     pointwise.to_blocks[programs](
         images, result, height, width, rows, columns, *images.stride(),
-        STRIDE=stride, C=colours, PADDING=blocks.padding, SIZE=size,
+        STRIDE=stride, C=colours, PADDING=padding, SIZE=size,
     )  # fmt: skip
     return result.permute(0, 3, 1, 2)
 
 
 def block_weight(weight: Tensor, blocks: Blocks) -> Tensor:
     """Turn a kernel (O, C, k, k) into one on blocks, (O, S*S*C, reach, reach), channels_last; differentiable."""
+    if weight.is_cuda:
+        made: Tensor = _BlockWeight.apply(weight, blocks)  # type: ignore[no-untyped-call]
+        return made
     out_channels, colours, kernel_size, _ = weight.shape
     reach, stride = blocks.reach, blocks.stride
     missing = reach * stride - kernel_size
     cells = F.pad(weight, (0, missing, 0, missing)).reshape(out_channels, colours, reach, stride, reach, stride)
     return cells.permute(0, 2, 4, 3, 5, 1).reshape(out_channels, reach, reach, -1).permute(0, 3, 1, 2)
+
+
+class _BlockWeight(torch.autograd.Function):
+    """One kernel each way: a kernel is cut as a picture is."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, blocks: Blocks) -> Tensor:
+        ctx.shape, ctx.stride = weight.shape, blocks.stride
+        return _cut(weight, blocks.reach, blocks.reach, blocks.stride, 0, weight.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        from alexnet.fast import pointwise
+
+        slopes, size = grad.new_empty(ctx.shape), 1024
+        pointwise.from_blocks[(-(-slopes.numel() // size),)](
+            grad, slopes, slopes.numel(), *ctx.shape[1:], *grad.stride(), STRIDE=ctx.stride, SIZE=size
+        )
+        return slopes, None

@@ -182,9 +182,13 @@ class TrainStep:
         if not len(images):  # the last batch of an epoch may be smaller than the team
             return self.lr.new_zeros(()), []
         logits = self.net.run(images, self._weights, seeds)
-        loss, slopes = cross_entropy(logits.detach(), labels, self.label_smoothing, 1 / self.batch_size)
-        leaves = [self._weights[name] for name in self.parameters]
-        return loss, list(torch.autograd.grad(logits, leaves, slopes))
+        losses, slopes = cross_entropy(logits.detach(), labels, self.label_smoothing, 1 / self.batch_size)
+        branch = Branch()
+        with branch.aside():
+            loss = losses.sum()
+        grads = torch.autograd.grad(logits, [self._weights[name] for name in self.parameters], slopes)
+        branch.join()
+        return loss, list(grads)
 
     def _summed(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients of the whole batch."""

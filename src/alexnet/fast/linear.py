@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -36,6 +37,32 @@ def dropped(features: Tensor, p: float, seed: Tensor, salt: int) -> Tensor:
     """Inverted dropout alone; differentiable in features."""
     result: Tensor = _Dropped.apply(features, p, seed, salt)  # type: ignore[no-untyped-call]
     return result
+
+
+def shifted(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Features (B, F) times the transposed weight (O, F), plus bias (O,) float32; differentiable in all three."""
+    result: Tensor = _Shifted.apply(features, weight, bias)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Shifted(torch.autograd.Function):
+    """As `F.linear`, whose gradient of the bias takes three times as long."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        return F.linear(features, weight, bias.to(weight.dtype))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight = ctx.saved_tensors
+        is_wanted, grad = ctx.needs_input_grad, grad.contiguous()
+        return (
+            grad @ weight if is_wanted[0] else None,
+            grad.t() @ features if is_wanted[1] else None,
+            sum_of_rows(grad) if is_wanted[2] else None,
+        )
 
 
 class _Rectified(torch.autograd.Function):

@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, scale: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Return the sum of the losses, () float32, and `scale` times its gradient, of the logits' shape and dtype.
+    """Return the losses, (B,) float32, and `scale` times the gradient of their sum, of the logits' shape and dtype.
 
-    As `F.cross_entropy` with `reduction="sum"`, in float32 arithmetic.
+    As `F.cross_entropy` with `reduction="none"`, in float32 arithmetic.
 
     Args:
         logits: (B, K), any dtype.
         labels: (B,) classes, or (B, K) shares of each class. A row counts for nothing if its class is below zero, or
-            its shares sum to zero; a class beyond the last makes the loss no number.
+            its shares sum to zero; a class beyond the last makes its loss no number.
         smoothing: share of each label that is spread over all classes.
     """
     from alexnet.fast import loss_kernel
@@ -25,4 +25,4 @@ def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, scale: float
         logits, labels.contiguous(), losses, slopes, classes, smoothing, scale,
         SHARES=labels.ndim == 2, SIZE=size, num_warps=4 if size <= 2048 else 8,
     )  # fmt: skip
-    return losses.sum(), slopes
+    return losses, slopes

@@ -30,6 +30,22 @@ def to_blocks(
 
 
 @triton.jit(do_not_specialize=["count"])
+def from_blocks(
+    blocks, kernels, count, channels, height, width, kernel_stride, channel_stride, row_stride, column_stride,
+    STRIDE: tl.constexpr, SIZE: tl.constexpr,
+):  # fmt: skip
+    """Kernels (O, C, height, width), `count` numbers in all, from kernels on blocks."""
+    index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    inside = index < count
+    x, line = index % width, index // width
+    y, plane = line % height, line // height
+    place = (y % STRIDE * STRIDE + x % STRIDE) * channels + plane % channels
+    source = plane // channels * kernel_stride + place * channel_stride
+    source += y // STRIDE * row_stride + x // STRIDE * column_stride
+    tl.store(kernels + index, tl.load(blocks + source, mask=inside, other=0.0), mask=inside)
+
+
+@triton.jit(do_not_specialize=["count"])
 def rectify(
     x, bias, seed, y, count, features, first, width, P: tl.constexpr, SALT: tl.constexpr,
     RELU: tl.constexpr, BIAS: tl.constexpr, DROP: tl.constexpr, SLOTS: tl.constexpr, SIZE: tl.constexpr,

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet.fast.conv1 import Blocks, block_weight, cut_blocks
-from alexnet.fast.linear import Units, dropped, rectified
+from alexnet.fast.linear import Units, dropped, rectified, shifted
 from alexnet.fast.lrn_pool import Maps, Tail, fused
 from alexnet.fast.matvec import few, suits
 from alexnet.fast.towers import convolve, convolve_and_rectify, join
@@ -126,7 +126,7 @@ class FullyConnected(Stage):
         if suits(features, drop):
             return (few(features, weight, bias, self.is_active),)
         if not self.is_active:
-            return (F.linear(features, weight, bias.to(weight.dtype)),)
+            return (shifted(features, weight, bias),)
         return (rectified(F.linear(features, weight), bias.float(), self.p, drop, self.salt, self.units),)
 
     def prepared(self, weights: Weights) -> Weights:
