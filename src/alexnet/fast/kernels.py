@@ -99,9 +99,8 @@ def forward(
         out_row = first + step
         here = inside & (out_row < out_height)
         row = out_row * STRIDE
-        begin: tl.constexpr = SHARED if step > 0 else 0
         tiles = ()  # all reads first: they take a thousand times longer than a sum
-        for at in tl.static_range(begin * WINDOW, WINDOW * WINDOW):
+        for at in tl.static_range(SHARED * WINDOW if step > 0 else 0, WINDOW * WINDOW):
             known = here
             if OVERHANG:
                 known = here & (row + at // WINDOW < height) & (column + at % WINDOW < width)
@@ -109,9 +108,9 @@ def forward(
             tiles = tiles + read_around(x0, x1, pixel, known, 0.0, chunk, C, IN, SPAN, HALO, N)
         best = last
         code = last_code
-        for y in tl.static_range(begin, WINDOW):
+        for y in tl.static_range(SHARED if step > 0 else 0, WINDOW):
             values, columns = _row_of_window(
-                tiles, (y - begin) * WINDOW, biases, column, width, row + y < height, T, HALO, N,
+                tiles, (y - SHARED if step > 0 else y) * WINDOW, biases, column, width, row + y < height, T, HALO, N,
                 NORM, REACH, ALPHA, BETA, K, WINDOW, RELU, BIAS, OVERHANG,
             )  # fmt: skip
             marks = ()
