@@ -186,7 +186,9 @@ class TrainStep:
         branch = Branch()
         with branch.aside():
             loss = losses.sum()
-        grads = torch.autograd.grad(logits, [self._weights[name] for name in self.parameters], slopes)
+        # In this thread: autograd's own has no CUDA context before its first kernel, and cuBLAS warns of that.
+        with torch.autograd.set_multithreading_enabled(False):
+            grads = torch.autograd.grad(logits, [self._weights[name] for name in self.parameters], slopes)
         branch.join()
         return loss, list(grads)
 
