@@ -66,7 +66,7 @@ def _cut(images: Tensor, rows: int, columns: int, stride: int, padding: int, dty
     count, colours, height, width = images.shape
     result = torch.empty(count, rows, columns, stride * stride * colours, device=images.device, dtype=dtype)
     size = 1024
-    programs = (count * rows, -(-columns * stride * stride // size))
+    programs = (count * rows, -(-columns * stride * stride * colours // size))
     pointwise.to_blocks[programs](
         images, result, height, width, rows, columns, *images.stride(),
         STRIDE=stride, C=colours, PADDING=padding, SIZE=size,
