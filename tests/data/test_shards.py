@@ -180,6 +180,27 @@ def test_gather_fills_a_batch_in_any_order_across_shards(raw_set: Path) -> None:
     np.testing.assert_array_equal(batch, np.stack([pictures.read(int(index)) for index in indices]))
 
 
+def test_gather_gives_the_bytes_of_the_files(raw_set: Path) -> None:
+    pictures = open_prepared(raw_set, "train")
+    assert isinstance(pictures, RawPictures)
+    stored = np.concatenate([np.load(path) for path in sorted(raw_set.glob("train-0000?.npy"))])
+    order = np.random.default_rng(0).integers(0, 10, 500)
+    batch = np.zeros((500, SIDE, SIDE, 3), np.uint8)
+    pictures.gather(order, batch)
+    np.testing.assert_array_equal(batch, stored[order])
+    pictures.gather(order[:0], batch[:0])
+
+
+def test_a_shard_cut_short_while_it_is_read_is_an_error_that_names_it(raw_set: Path, copy_of: Path) -> None:
+    shutil.copytree(raw_set, copy_of)
+    pictures = open_prepared(copy_of, "train")
+    assert isinstance(pictures, RawPictures)
+    shard = copy_of / "train-00001.npy"
+    os.truncate(shard, shard.stat().st_size - 1)
+    with pytest.raises(DataError, match=r"train-00001\.npy ends before picture 7"):
+        pictures.gather(np.array([0, 9, 7]), np.zeros((3, SIDE, SIDE, 3), np.uint8))
+
+
 def open_files() -> set[str]:
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 

@@ -1,6 +1,8 @@
 """Training through the fused step and the GPU's own data path gives the losses of the plain one."""
 
 import shutil
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from alexnet.data.source import open_pictures
 from alexnet.errors import UsageError
 from alexnet.model import AlexNet
 from alexnet.train import device_pictures, engine, train
-from alexnet.train.device_pictures import Resident, Streamed
+from alexnet.train.device_pictures import Resident, Streamed, depth_of_ring
 from alexnet.train.metrics import read_metrics
 
 SETTINGS: dict[str, Any] = {
@@ -80,6 +82,24 @@ def test_batches_on_the_gpu_hold_the_pictures_of_the_order(textures: Path) -> No
             np.testing.assert_array_equal(batch.labels, pictures.labels[indices])
             seen += len(indices)
         assert seen == len(order)
+
+
+def test_a_ring_is_deep_for_small_batches_and_never_shallow() -> None:
+    assert depth_of_ring(256, 64) == depth_of_ring(1024, 64) == 8
+    assert depth_of_ring(256, 256) == 8
+    assert depth_of_ring(1024, 256) == 3
+
+
+@pytest.mark.gpu
+def test_an_epoch_left_early_does_not_disturb_the_next(textures: Path) -> None:
+    pictures = open_pictures(textures, None, 24, "short")
+    device, order = torch.device("cuda"), np.arange(len(pictures))
+    source = Streamed(pictures, device, 2, Skips())
+    for stop in (1, 2, 5, len(order)):
+        with closing(source.picked(order, 4, 0)) as stream:
+            for batch in islice(stream, stop):
+                found = batch.pictures[..., :3].cpu().numpy()
+                np.testing.assert_array_equal(found, np.stack([pictures.read(int(at)) for at in batch.positions]))
 
 
 @pytest.mark.gpu

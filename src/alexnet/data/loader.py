@@ -21,7 +21,7 @@ from alexnet.errors import TooManyUnreadable, UnreadablePicture, UsageError
 
 MAX_WORKERS = 32
 PICTURES_PER_TASK = 8
-RAW_PICTURES_PER_TASK = 128  # reading one costs 30 us, handing a task over 50
+RAW_BYTES_PER_TASK = 24 * 2**20  # 128 pictures of 256x256; small ones are read by one thread at a time anyway
 PREFETCH_BATCHES = 3
 PREFETCH_BYTES = 128 * 2**20  # large batches are read less far ahead, so that memory stays flat
 PINNED_PREFETCH_BYTES = 2**30  # whoever has a GPU to feed has more
@@ -204,7 +204,9 @@ def _begin(
     shape = (len(indices), pictures.side, pictures.side, 3)
     # A numpy array over pinned memory: torch keeps the memory until the copies from it are done.
     pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy() if is_pinned else np.empty(shape, np.uint8)
-    stride = RAW_PICTURES_PER_TASK if isinstance(pictures, RawPictures) else PICTURES_PER_TASK
+    stride = PICTURES_PER_TASK
+    if isinstance(pictures, RawPictures):
+        stride = max(1, RAW_BYTES_PER_TASK // (pictures.side**2 * 3))
     parts = [slice(begin, begin + stride) for begin in range(0, len(indices), stride)]
     tasks = {part.start: pool.submit(_read, pictures, indices[part], pixels[part]) for part in parts}
     return _Reading(start, len(batch), mine.start, indices, pixels, tasks)

@@ -8,7 +8,6 @@ import os
 import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
@@ -65,11 +64,13 @@ class RawPictures:
 
     def __init__(self, shards: Sequence[Shard], classes: tuple[str, ...], side: int) -> None:
         self._row = ShardRow(shards)
-        self._handles: dict[Path, int] = {}
+        handles = []
         for shard in shards:
-            handle = _open(shard, side)
-            weakref.finalize(self, os.close, handle)
-            self._handles[shard.path] = handle
+            handles.append(_open(shard, side))
+            weakref.finalize(self, os.close, handles[-1])
+        # Looked up for a whole batch: reading 64x64 pixels takes hardly longer than looking into a shard's index.
+        self._handles = np.repeat(np.array(handles, np.int32), [len(shard.index) for shard in shards])
+        self._offsets = np.concatenate([np.empty(0, np.int64), *(shard.index["offset"] for shard in shards)])
         self.classes, self.labels, self.side = classes, self._row.labels, side
         self._turn: AbstractContextManager[object] = Lock() if side**2 * 3 < SMALL else nullcontext()
 
@@ -92,14 +93,20 @@ class RawPictures:
             DataError: a shard is shorter than its index says.
         """
         assert out.shape == (len(indices), self.side, self.side, 3) and out.dtype == np.uint8, f"{out.shape}"
+        assert out.flags.c_contiguous, f"strides {out.strides}"
         with self._turn:
             self._read(indices, out)
 
     def _read(self, indices: npt.NDArray[np.integer], out: Bytes) -> None:
-        for target, index in zip(out, indices.tolist(), strict=True):
-            shard, record = self._row.entry(index)
-            if os.preadv(self._handles[shard.path], [target], int(record["offset"])) != target.nbytes:
-                raise DataError(f"{shard.path} ends before picture {index}. Copy or prepare this set again.")
+        for end in (indices.min(), indices.max()) if len(indices) else ():
+            self._row.locate(int(end))  # an IndexError where there is no such picture
+        size = self.side**2 * 3
+        handles, offsets = self._handles[indices].tolist(), self._offsets[indices].tolist()
+        target = out.reshape(-1).data
+        for slot, (handle, offset) in enumerate(zip(handles, offsets, strict=True)):
+            if os.preadv(handle, [target[slot * size : (slot + 1) * size]], offset) != size:
+                shard, _ = self._row.locate(int(indices[slot]))
+                raise DataError(f"{shard.path} ends before picture {indices[slot]}. Copy or prepare this set again.")
 
 
 def _open(shard: Shard, side: int) -> int:

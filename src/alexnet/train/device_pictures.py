@@ -20,7 +20,9 @@ from alexnet.parallel.team import ALONE, Team
 RESIDENT_SHARE = 0.6  # of the free memory of the GPU: a step of 1024 pictures needs 12 GB beside them
 Part = tuple[int, int]
 WORD = 4  # bytes of a pixel that stays on the GPU
-DEPTH = 3  # batches on their way to the GPU
+DEPTH = 8  # batches on their way to the GPU, so that 10 ms without a new one stop nothing
+LEAST_DEPTH = 3
+RING_BYTES = 2**29  # of the GPU; fewer large batches are on their way
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,11 @@ class Streamed:
     ) -> None:
         self.pictures, self.device, self.workers, self.skips = pictures, device, workers, skips
         self.part, self.team = part, team
+        self._ring: _Ring | None = None  # made once: the epochs follow each other without a pause
 
     def picked(self, order: np.ndarray, batch_size: int, start: int) -> Generator[Picked, None, None]:
         size = 2 * -(-((batch_size + 1) // 2) // self.part[1])  # the largest part, a pair more than others'
-        ring = _Ring((size, self.pictures.side, self.pictures.side, 3), self.device)
+        ring = self._ring_of(size)
         stream = batches(
             self.pictures, order, batch_size,
             start=start, workers=self.workers, skips=self.skips, part=self.part, is_pinned=True,
@@ -146,31 +149,50 @@ class Streamed:
                 count = readable(self.pictures, len(batch), batch.slots, self.part, self.team)
                 pixels = ring.upload(batch.images.permute(0, 2, 3, 1))
                 labels, rows = batch.labels.numpy(), np.arange(len(batch))
-                if count:
-                    yield Picked(pixels, rows, labels, batch.positions, batch.start, batch.slots, count)
-                ring.release()
+                try:
+                    if count:
+                        yield Picked(pixels, rows, labels, batch.positions, batch.start, batch.slots, count)
+                finally:
+                    ring.release()
+
+    def _ring_of(self, size: int) -> "_Ring":
+        """The ring for batches of up to `size` pictures here."""
+        if self._ring is None or self._ring.size < size:
+            self._ring = None  # its memory first
+            self._ring = _Ring(size, self.pictures.side, self.device)
+        return self._ring
+
+
+def depth_of_ring(size: int, side: int) -> int:
+    """How many batches of `size` pictures may be on their way."""
+    return max(LEAST_DEPTH, min(DEPTH, RING_BYTES // (size * side**2 * WORD)))
 
 
 class _Ring:
-    """Buffers on the GPU that are filled on a stream of their own, one behind the other."""
+    """Buffers on the GPU that are filled on a stream of their own, one behind the other; four bytes a pixel."""
 
-    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
-        self._buffers = [torch.empty(shape, dtype=torch.uint8, device=device) for _ in range(DEPTH)]
-        self._read = [torch.cuda.Event() for _ in range(DEPTH)]  # type: ignore[no-untyped-call]
+    def __init__(self, size: int, side: int, device: torch.device) -> None:
+        self.size, depth = size, depth_of_ring(size, side)
+        self._packed = torch.empty(size, side, side, 3, dtype=torch.uint8, device=device)  # of the side stream alone
+        self._buffers = [torch.zeros(size, side, side, WORD, dtype=torch.uint8, device=device) for _ in range(depth)]
+        self._read = [torch.cuda.Event() for _ in range(depth)]  # type: ignore[no-untyped-call]
         self._side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._side.wait_stream(torch.cuda.current_stream(device))  # what else used this memory, and the zeros
         self._at = 0
 
     def upload(self, pixels: Tensor) -> Tensor:
-        """Start copying (B, S, S, 3) from pinned memory; what is launched from now on waits for it."""
+        """Start copying (B, S, S, 3) from pinned memory to (B, S, S, 4); what is launched from now on waits for it."""
         # The processor waits too: else it would run ahead with all of the epoch in pinned memory.
         self._read[self._at].synchronize()
         target = self._buffers[self._at][: len(pixels)]
+        packed = self._packed[: len(pixels)]
         with torch.cuda.stream(self._side):
-            target.copy_(pixels, non_blocking=True)
+            packed.copy_(pixels, non_blocking=True)
+            target[..., :3].copy_(packed)
         torch.cuda.current_stream().wait_stream(self._side)
         return target
 
     def release(self) -> None:
         """Say that all reading of what `upload` returned last has been launched."""
         self._read[self._at].record()
-        self._at = (self._at + 1) % DEPTH
+        self._at = (self._at + 1) % len(self._buffers)
