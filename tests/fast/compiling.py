@@ -20,7 +20,6 @@ from alexnet.fast import FastNet, border, lrn_pool
 from alexnet.fast.graph import TrainStep
 from alexnet.fast.optimizer import Update
 from alexnet.fast.stages import plan
-from alexnet.lineages import find
 from alexnet.lineages.spec import Norm, Pool
 from alexnet.model import AlexNet
 
@@ -58,7 +57,8 @@ def step_and_predict(lineage: str, dtype: torch.dtype) -> None:
     stages = plan(net.lineage, net)
     assert stages is not None
     fast = FastNet(net.train(), stages, dtype, net.lineage)
-    images, labels = torch.zeros(2, 3, net.lineage.input.size, net.lineage.input.size), torch.zeros(2, dtype=torch.int64)
+    side = net.lineage.input.size
+    images, labels = torch.zeros(2, 3, side, side), torch.zeros(2, dtype=torch.int64)
     updates = {name: Update() for name, _ in net.named_parameters()}
     TrainStep(fast, updates, batch_size=2, clip=1.0, label_smoothing=0.1)(images, labels, 0.1, 0)
     with torch.inference_mode():
@@ -81,7 +81,7 @@ class Alone:
 def main() -> None:
     JITFunction.run = compile_only
     step_and_predict(sys.argv[1], torch.bfloat16)
-    maps = torch.zeros(1, 48, 7, 7, dtype=torch.bfloat16).requires_grad_()
+    maps = torch.zeros(1, 48, 13, 7, dtype=torch.bfloat16).requires_grad_()
     tail = lrn_pool.Tail(48, "first", Norm("norm"), Pool("pool"))
     border.bordered(tail, maps, torch.zeros(48), Alone()).sum().backward()
     lrn_pool.MANY_OUTPUTS = 0

@@ -80,7 +80,7 @@ def test_pools(window: int, stride: int, ceil: bool, device: torch.device) -> No
 
 
 @pytest.mark.parametrize("ceil", [True, False])
-@pytest.mark.parametrize(("height", "width"), [(7, 5), (8, 6), (15, 3)])
+@pytest.mark.parametrize(("height", "width"), [(7, 5), (13, 6), (14, 3), (15, 3)])
 def test_rows_that_windows_share(
     height: int, width: int, ceil: bool, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,10 @@ class _Gathered(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if not ctx.is_shared:
             return grads[ctx.link.rank], None, None
-        return _seen(_own(torch.stack([_dense(grad) for grad in grads]), ctx.link)), None, None
+        parts = grads[0].new_empty((len(grads), *_as_sent(grads[0]).shape))
+        for part, grad in zip(parts, grads, strict=True):
+            part.copy_(_as_sent(grad))
+        return _seen(_own(parts, ctx.link)), None, None
 
 
 class _GatheredRows(torch.autograd.Function):
@@ -116,9 +119,13 @@ def _by_process(rows: Tensor, link: Link) -> Tensor:
     return rows.contiguous().view(link.size, len(rows) // link.size, *rows.shape[1:])
 
 
-def _dense(maps: Tensor) -> Tensor:
+def _as_sent(maps: Tensor) -> Tensor:
     """As it travels: (B, H, W, C), or features as they are."""
-    return (maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps).contiguous()
+    return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
+
+
+def _dense(maps: Tensor) -> Tensor:
+    return _as_sent(maps).contiguous()
 
 
 def _seen(dense: Tensor) -> Tensor:

@@ -104,11 +104,11 @@ class TrainStep:
         self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
             self._hooks = [_hooked(self._weights[name], partial(exchange.arrived, name)) for name in exchange.names]
-        self._squares = Squares(self.parameters) if clip and exchange is None else None
+        own = {name: p for name, p in self.parameters.items() if exchange is None or name not in exchange.names}
+        self._squares = Squares(own) if clip and own else None
         if self._squares is not None:
-            self._hooks = [
-                _hooked(self._weights[name], partial(self._squares.arrived, name)) for name in self.parameters
-            ]
+            for name in own:
+                _hooked(self._weights[name], partial(self._squares.arrived, name))
         self._replay: Callable[[], Tensor] | None = None
         self._is_unrecordable = False
         self._images = self._labels = self.lr
@@ -190,6 +190,8 @@ class TrainStep:
         with torch.autograd.set_multithreading_enabled(False):
             grads = torch.autograd.grad(logits, [self._weights[name] for name in self.parameters], slopes)
         branch.join()
+        if self._squares is not None:
+            self._squares.join()
         return loss, list(grads)
 
     def _summed(self, grads: list[Tensor]) -> list[Tensor]:
@@ -208,15 +210,13 @@ class TrainStep:
         """What is left of the gradient of the whole network."""
         if not self.clip:
             return None
-        if self._squares is not None:
-            return share_of(self._squares.finish(), self.clip)
-        exchange = self.exchange
-        if exchange is None or self._is_whole:
+        if self._squares is None:
             return share_left(grads, self.clip)
-        named = list(zip(self.parameters, grads, strict=True))
-        parts = [grad for name, grad in named if name not in exchange.names]
-        copied = [grad for name, grad in named if name in exchange.names]
-        square = exchange.total(squares(parts))
+        parts, exchange = self._squares.finish(), self.exchange
+        if exchange is None:
+            return share_of(parts, self.clip)
+        copied = [grad for name, grad in zip(self.parameters, grads, strict=True) if name in exchange.names]
+        square = exchange.total(parts.sum())
         return share_of(square + squares(copied) if copied else square, self.clip)
 
     def _update(self, grads: list[Tensor]) -> None:

@@ -133,7 +133,7 @@ def run_forward(
     codes = xs[0].new_empty(batch, rows, columns, tail.channels, dtype=torch.uint8) if has_codes else None
     settings = _settings(tail, xs, ys, bias)
     stride, window = settings["STRIDE"], settings["WINDOW"]
-    each = _rows_at_once(tail, batch * rows * columns)
+    each = _rows_at_once(tail, rows, batch * rows * columns)
     count = batch * -(-rows // each) * columns * settings["CHUNKS"]
     overhang = (rows - 1) * stride + window > height or (columns - 1) * stride + window > width
     kernels.forward[(-(-count // THREADS),)](
@@ -171,10 +171,10 @@ def run_backward(
     return slopes, sum_of_rows(sums) if bias is not None else None
 
 
-def _rows_at_once(tail: Tail, outputs: int) -> int:
+def _rows_at_once(tail: Tail, rows: int, outputs: int) -> int:
     """Outputs, one below the other, that a thread makes: more where windows share a row and there is work for all."""
     is_shared = tail.pool is not None and tail.pool.kernel_size == tail.pool.stride + 1
-    return ROWS if is_shared and outputs >= MANY_OUTPUTS else 1
+    return ROWS if is_shared and rows % ROWS == 0 and outputs >= MANY_OUTPUTS else 1
 
 
 def _chooses(tail: Tail) -> bool:

@@ -30,10 +30,13 @@ class Squares:
             with self._branch.aside():
                 self._square()
 
-    def finish(self) -> Tensor:
-        """Numbers whose sum is that of all squares, float32; the next step writes over them."""
-        self._square()
+    def join(self) -> None:
+        """Wait for what goes on next to the backward pass, in the recording that began it."""
         self._branch.join()
+
+    def finish(self) -> Tensor:
+        """Numbers whose sum is that of all squares, float32; the next step writes over them. After `join`."""
+        self._square()
         self._left = set(self._places)
         return self._parts
 
