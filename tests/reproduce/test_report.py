@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alexnet.inference.machine import machine
 from alexnet.reproduce import CLAIMS, FULL, reproduce
 from alexnet.reproduce.alike import NEAREST, neighbours_of
 from alexnet.reproduce.report import write_result
@@ -31,7 +32,7 @@ def strict(text: str) -> Any:
 def test_a_claim_whose_trainings_were_all_lost_does_not_hold(name: str, tmp_path: Path) -> None:
     claim = CLAIMS[name]
     wanted = claim.plan(FULL)
-    lost = {trial.key: {**LOST, "failed": "the loss is nan", "seconds": 1.0} for trial in wanted}
+    lost = {trial.key: {**LOST, "failed": "the loss is nan", "seconds": 1.0, "machine": machine()} for trial in wanted}
     document = write_result(claim, FULL, wanted, lost, tmp_path)
     assert document == strict((tmp_path / "result.json").read_text())
     assert document["verdict"] == "does not hold here"
@@ -54,8 +55,8 @@ def test_a_training_whose_loss_grows_beyond_all_numbers_is_lost(tmp_path: Path) 
 
 def test_racers_that_do_not_arrive_show_nothing(tmp_path: Path) -> None:
     wanted = CLAIMS["relu"].plan(FULL)
-    late = {trial.key: {"epochs_to_goal": None, "training_error": 0.9, "curve": [], "seconds": 1.0} for trial in wanted}
-    document = write_result(CLAIMS["relu"], FULL, wanted, late, tmp_path)
+    late = {"epochs_to_goal": None, "training_error": 0.9, "curve": [], "seconds": 1.0, "machine": machine()}
+    document = write_result(CLAIMS["relu"], FULL, wanted, {trial.key: late for trial in wanted}, tmp_path)
     assert document["verdict"] == "does not hold here"
     assert document["details"]["epochs_to_goal"]["relu"] == [None] * FULL.seeds
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from alexnet.errors import RunError
 from alexnet.inference.device import visible_gpus
+from alexnet.inference.machine import machine
 from alexnet.reproduce.trial import Data, Trial, as_json
 from alexnet.weights.durable import replace_file
 
@@ -54,7 +55,11 @@ def run_trials(
 
 
 def run_one(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, Any]:
-    """Make one training here."""
+    """Make one training here, and say where that was."""
+    return {"machine": machine(), **_run(trial, data, folder, device)}
+
+
+def _run(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, Any]:
     if trial.data == "cifar":
         from alexnet.reproduce.resident import run_resident
 

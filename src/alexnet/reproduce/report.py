@@ -43,7 +43,8 @@ def write_result(
         ],
         "variants": settings_of(wanted),
         "command": command(claim, budget),
-        "machine": machine(),
+        # Where the trainings were: their results may have come here from elsewhere.
+        "machine": results[wanted[0].key]["machine"] if wanted else machine(),
         "alexnet": __version__,
     }
     folder.mkdir(parents=True, exist_ok=True)
