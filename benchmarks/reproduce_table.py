@@ -3,7 +3,8 @@
     alexnet reproduce --all --cifar CIFAR --tiny TINY -o reproduced
     python benchmarks/reproduce_table.py reproduced [docs/reproduce.md]
 
-A claim without full results is "not run". Plots are copied to claims/ beside the page.
+A claim without full results is "not run". Plots are copied to claims/ beside the page; the drawing of neighbours is
+not, for it shows pictures of the set.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 
 from alexnet.reproduce import CLAIMS, FULL
 from alexnet.reproduce.claims import TRIALS
-from alexnet.reproduce.report import CURVES, NEIGHBOURS, PLOT, RESULT
+from alexnet.reproduce.report import CURVES, PLOT, RESULT
 
 PICTURES = "claims"
 HEAD = """# The paper, claim by claim
@@ -95,7 +96,7 @@ def copied(name: str, folder: Path, pictures: Path) -> list[Path]:
     pictures.mkdir(exist_ok=True)
     return [
         Path(shutil.copyfile(folder / kind, pictures / f"{name}-{kind}"))
-        for kind in (PLOT, CURVES, NEIGHBOURS)
+        for kind in (PLOT, CURVES)
         if (folder / kind).exists()
     ]
 

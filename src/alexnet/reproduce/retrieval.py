@@ -16,7 +16,7 @@ def find(budget: Budget, results: Results) -> Found:
     return Found(
         (Comparison("precision at 5, fc7 less pixels", differences(shares["fc7"], shares[PIXELS])),),
         f"Of each validation picture's five nearest others by Euclidean distance, the share of its own class: {said}. "
-        "The paper shows pictures and gives no figure. The drawing has the first pictures of five classes that lie "
+        "The paper shows pictures and gives no figure. neighbours.jpg has the first pictures of five classes that lie "
         "evenly among all, with the first seed's network.",
         details={"precision_at_5": shares},
         pictures=tuple(
