@@ -5,8 +5,6 @@
 Nothing is measured here. Costs come from costs.toml, which says what was measured and what was not.
 """
 
-from dataclasses import replace
-
 from alexnet.lineages import Lineage, find
 from alexnet.parallel.predict import Machine, Prediction, Work, machine, predictions
 
@@ -58,8 +56,6 @@ def main() -> None:
         scaling(lineage, costs, per_gpu)
     print("\n### The same batch, every scheme\n")
     schemes(lineage, costs)
-    print("\n### The same, if parts of a network ran on fused kernels too\n")
-    schemes(lineage, replace(costs, plain_conv=costs.fused_conv))
 
 
 if __name__ == "__main__":

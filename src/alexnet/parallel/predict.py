@@ -2,7 +2,7 @@
 
 A model to choose by, not a promise: convolutions and fully connected layers by their multiply-adds, the update by the
 parameters that a rank moves, messages by a ring's bytes and a latency each. Gradients that are ready early hide behind
-the backward pass of the convolutions; activations hide behind nothing.
+the backward pass of the convolutions, which they slow down; activations hide behind nothing.
 """
 
 import math
@@ -35,6 +35,8 @@ class Machine:
     number_bytes: int
     send: float
     latency: float
+    drag: float
+    tower: float
     host_send: float
     host_latency: float
     host_size: int
@@ -90,16 +92,16 @@ def predictions(lineage: Lineage, batch_size: int, size: int, costs: Machine, is
         batch_size: of all ranks together.
         size: ranks.
         costs: of the machine.
-        is_fused: whether whole copies of the network run on fused kernels; parts of one never do.
+        is_fused: whether networks, and parts of them, run on fused kernels; with a sharded optimizer they never do.
     """
     work = Work(lineage, costs)
     found = [work.ddp(batch_size, size, is_fused)]
     if size > 1:
         found.append(work.sharded(batch_size, size))
         if sum(isinstance(layer, Linear) for layer in lineage.layers) > 1:
-            found.append(work.hybrid(batch_size, size))
+            found.append(work.shared(batch_size, size) if is_fused else work.hybrid(batch_size, size))
         if size == TOWERS and any(getattr(layer, "groups", 1) == TOWERS for layer in lineage.layers):
-            found.append(work.towers(batch_size))
+            found.append(work.towers(batch_size, is_fused))
     return sorted(found, key=lambda each: each.step_s)
 
 
@@ -121,8 +123,7 @@ class Work:
         if size == 1:
             return Prediction("one process", batch_size, 1, conv + rest + update + costs.fixed, 0.0, 0.0)
         early, late = (self._sum_bytes(count, size) for count in (self.fc_params, self.conv_params))
-        hidden = BACKWARD * conv
-        exposed = max(0.0, costs.message_s(early, size, calls=2) - hidden) + costs.message_s(late, size)
+        exposed = self._beside(costs.message_s(early, size, calls=2), conv) + costs.message_s(late, size)
         step = conv + rest + update + costs.fixed + exposed
         return Prediction("ddp", batch_size, size, step, exposed, early + late)
 
@@ -132,14 +133,12 @@ class Work:
         params = self.conv_params + self.fc_params
         conv = self._conv_s(mine, is_fused=False)
         there, back = self._sum_bytes(params, size) / 2, 4 * params * (size - 1) / size
-        exposed = max(0.0, costs.message_s(there, size, calls=3) - BACKWARD * conv) + costs.message_s(
-            back, size, calls=3
-        )
+        exposed = self._beside(costs.message_s(there, size, calls=3), conv) + costs.message_s(back, size, calls=3)
         step = conv + self._fc_s(mine, 1) + costs.update * params / size + costs.fixed + exposed
         return Prediction("ddp, sharded optimizer", batch_size, size, step, exposed, there + back)
 
     def hybrid(self, batch_size: int, size: int) -> Prediction:
-        """Copies of the convolutions, parts of the fully connected layers."""
+        """Copies of the convolutions, parts of the fully connected layers, on plain modules."""
         costs = self.costs
         linear = [row for row in self.rows if isinstance(row.layer, Linear)]
         features = 2 * sum(prod(row.in_shape) for row in linear) + linear[-1].out_shape[0]
@@ -150,16 +149,37 @@ class Work:
         step = work + costs.update * (self.conv_params + self.fc_params / size) + exposed
         return Prediction("hybrid", batch_size, size, step, exposed, sent + sums)
 
-    def towers(self, batch_size: int) -> Prediction:
+    def shared(self, batch_size: int, size: int) -> Prediction:
+        """The same on fused kernels, where units of the first two fully connected layers are shared; see parts.py."""
+        costs, mine = self.costs, batch_size / size
+        first, second = [row for row in self.rows if isinstance(row.layer, Linear)][:2]
+        parts = first.params + second.params
+        features = 2 * (prod(first.in_shape) + second.out_shape[0])
+        sent = features * costs.number_bytes * batch_size * (size - 1) / size
+        conv, left = self._conv_s(mine, is_fused=True), self.fc_params - parts
+        early, late = self._sum_bytes(left, size), self._sum_bytes(self.conv_params, size)
+        exposed = costs.message_s(sent + late, size, calls=7) + self._beside(costs.message_s(early, size), conv)
+        reading = costs.weight_read * (parts / size + left)
+        update = costs.update * (self.conv_params + left + parts / size)
+        step = conv + mine * self.fc_macs * costs.linear + reading + update + costs.fixed + exposed
+        return Prediction("hybrid", batch_size, size, step, exposed, sent + early + late)
+
+    def towers(self, batch_size: int, is_fused: bool) -> Prediction:
         """Half of every layer on each of two ranks."""
         costs, talks = self.costs, exchanges(self.lineage)
         numbers = [_exchanged(row, talks[row.layer.name]) for row in self.rows if row.layer.name in talks]
         sent = 2 * sum(numbers) * costs.number_bytes * batch_size
         sent += self.lineage.num_classes / TOWERS * costs.number_bytes * batch_size
         exposed = costs.message_s(sent, TOWERS, calls=2 * len(numbers) + 1)
-        work = (self._conv_s(batch_size, is_fused=False) + self._fc_s(batch_size, 1)) / TOWERS
+        conv = self._conv_s(batch_size, is_fused) * (costs.tower if is_fused else 1 / TOWERS)
+        work = conv + self._fc_s(batch_size, 1) / TOWERS
         step = work + costs.update * (self.conv_params + self.fc_params) / TOWERS + costs.fixed + exposed
         return Prediction("towers", batch_size, TOWERS, step, exposed, sent)
+
+    def _beside(self, message_s: float, conv_s: float) -> float:
+        """What a step loses to messages that go on beside the convolutions' backward pass."""
+        hidden = min(message_s, BACKWARD * conv_s)
+        return message_s - hidden + self.costs.drag * hidden
 
     def _conv_s(self, pictures: float, is_fused: bool) -> float:
         each = self.costs.fused_conv if is_fused else self.costs.plain_conv
