@@ -4,9 +4,10 @@
     python benchmarks/speedrun.py tiny-raw [--seeds 0 1 2 3 4]
     python benchmarks/speedrun.py tiny-raw --together [--parallel hybrid] [--batch-size 256]
 
-Trains with `alexnet train`'s own code, a seed per run, and prints a line of JSON for each and one for all. With --together
-all GPUs train one network, seed after seed. The clock counts training steps alone: it is read in the metrics between the first and the last logged step, and scaled to all
-steps; so compiling, capturing and reading the pictures do not count, nor does the one evaluation behind the last step.
+Trains with `alexnet train`'s own code, a seed per run, and prints a line of JSON for each and one for all. With
+--together all GPUs train one network, seed after seed. The clock counts training steps alone: it is read in the metrics
+between the first and the last logged step, and scaled to all steps; so compiling, capturing and reading the pictures do
+not count, nor does the one evaluation behind the last step.
 The accuracy is that of `alexnet evaluate --views 10` on the 5,000 validation pictures.
 """
 

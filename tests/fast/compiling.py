@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-untyped, no-untyped-call, arg-type, misc"
 """Compiles every kernel of a training step and of a prediction for a Hopper GPU, without one: nothing is run.
 
     python tests/fast/compiling.py bvlc

@@ -68,8 +68,8 @@ def test_a_shifted_product_is_torchs(is_frozen: bool, device: torch.device) -> N
     result, expected = shifted(*close), torch.nn.functional.linear(*exact)
     torch.testing.assert_close(result.double(), expected, rtol=1e-4, atol=1e-4)
     grad = torch.randn_like(result)
-    result.backward(grad)
-    expected.backward(grad.double())
+    torch.autograd.backward(result, grad)
+    torch.autograd.backward(expected, grad.double())
     for found, wanted in zip(close, exact, strict=True):
         assert (found.grad is None) == (wanted.grad is None)
         if found.grad is not None and wanted.grad is not None:

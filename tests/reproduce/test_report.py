@@ -55,7 +55,13 @@ def test_a_training_whose_loss_grows_beyond_all_numbers_is_lost(tmp_path: Path) 
 
 def test_racers_that_do_not_arrive_show_nothing(tmp_path: Path) -> None:
     wanted = CLAIMS["relu"].plan(FULL)
-    late = {"epochs_to_goal": None, "training_error": 0.9, "curve": [], "seconds": 1.0, "machine": machine()}
+    late: dict[str, Any] = {
+        "epochs_to_goal": None,
+        "training_error": 0.9,
+        "curve": [],
+        "seconds": 1.0,
+        "machine": machine(),
+    }
     document = write_result(CLAIMS["relu"], FULL, wanted, {trial.key: late for trial in wanted}, tmp_path)
     assert document["verdict"] == "does not hold here"
     assert document["details"]["epochs_to_goal"]["relu"] == [None] * FULL.seeds
