@@ -1,5 +1,7 @@
 """The fused step on several processes: in Triton's interpreter over gloo, on GPUs captured over NCCL."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import pytest
@@ -12,6 +14,7 @@ from alexnet.fast.stages import plan
 from alexnet.lineages import find
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme
+from alexnet.parallel.scheme import Scheme
 from alexnet.parallel.team import ALONE, Team
 from alexnet.train.engine import fused_part
 from alexnet.train.fused import FusedStep
@@ -24,6 +27,7 @@ from parallel.processes import together
 pytest.importorskip("triton")
 BATCH_SIZE = 8
 Kind = Literal["ddp", "towers", "hybrid"]
+State = Mapping[str, Tensor]
 
 
 def fused(net: AlexNet) -> FastNet:
@@ -32,36 +36,69 @@ def fused(net: AlexNet) -> FastNet:
     return FastNet(net, stages, torch.float32, net.lineage)
 
 
-def learn(
-    team: Team, device: str, batches: list[int], kind: Kind = "ddp", lr: float = 0.02, is_overlapped: bool = True
-) -> dict[str, Tensor]:
-    """Weights and velocities after a step for each batch of so many pictures, with dropout and clipping."""
-    place = torch.device(device, team.rank) if device == "cuda" else torch.device(device)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+def begin(
+    team: Team,
+    place: torch.device,
+    kind: Kind,
+    is_overlapped: bool,
+    weights: State | None = None,
+    saved: State = MappingProxyType({}),
+) -> tuple[Scheme, FusedStep]:
+    """A scheme and its step, from the start or from a checkpoint, which is read when the scheme is there already."""
     recipe = resolve_training({"lineage": "tiny", "batch_size": BATCH_SIZE, "clip": 0.5}, find("tiny"))
     net = fresh_network(find("tiny"), recipe).to(place)
     options = Options(kind, wire="float32")
     scheme, _ = make_scheme(net, team, options, BATCH_SIZE, fused, lambda part: fused_part(part, torch.float32))
     assert isinstance(scheme.module, FastNet)
+    if weights is not None:
+        net.load_state_dict(weights)
     scheme.module.train()
-    step = FusedStep(scheme, frozenset(), recipe, BATCH_SIZE, {}, is_overlapped=is_overlapped)
+    return scheme, FusedStep(scheme, frozenset(), recipe, BATCH_SIZE, saved, is_overlapped=is_overlapped)
+
+
+def learn(
+    team: Team,
+    device: str,
+    batches: list[int],
+    kind: Kind = "ddp",
+    lr: float = 0.02,
+    is_overlapped: bool = True,
+    stop_after: int = 0,
+) -> dict[str, Tensor]:
+    """Weights and velocities after a step for each batch of so many pictures, with dropout and clipping.
+
+    After `stop_after` batches the run ends and goes on from what it would have written.
+    """
+    place = torch.device(device, team.rank) if device == "cuda" else torch.device(device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    scheme, step = begin(team, place, kind, is_overlapped)
     noise = torch.Generator().manual_seed(1)
     for number, count in enumerate(batches):
+        if stop_after and number == stop_after:
+            weights, velocities = written(scheme, step)
+            scheme, step = begin(team, place, kind, is_overlapped, weights, velocities)
         images, labels = torch.randn(count, 3, 67, 67, generator=noise), torch.randint(0, 10, (count,), generator=noise)
         mine = share_of_batch(count, *scheme.part)
         slots = torch.arange(mine.start, mine.stop)
         step(Examples(images[mine].to(place), labels[mine].to(place), count, slots, count, count), lr, number)
+    weights, velocities = written(scheme, step)
+    return weights | {f"velocity of {name}": tensor for name, tensor in velocities.items()}
+
+
+def written(scheme: Scheme, step: FusedStep) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Whole weights and velocities, as a checkpoint has them."""
     scheme.assemble()
-    moved = {f"velocity of {name}": tensor.cpu() for name, tensor in step.velocities().items()}
-    return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()} | moved
+    whole = scheme.net.state_dict(), step.velocities()
+    weights, velocities = ({name: tensor.detach().cpu().clone() for name, tensor in each.items()} for each in whole)
+    return weights, velocities
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels run on the GPU here")
 @pytest.mark.parametrize(("kind", "size"), [("ddp", 4), ("towers", 2), ("hybrid", 4)])
 def test_interpreted_steps_end_where_one_process_does(kind: Kind, size: int) -> None:
-    batches = [8, 3]  # the second has fewer pictures than there may be processes
+    batches = [8, 3]  # the second has fewer pictures than there may be processes, and comes after a stop
     (expected,) = together(1, learn, "cpu", batches)
-    for found in together(size, learn, "cpu", batches, kind):
+    for found in together(size, learn, "cpu", batches, kind, 0.02, True, 1):
         assert distance(found, expected) < 2e-5
 
 
