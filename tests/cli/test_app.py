@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,7 @@ def test_ctrl_c_outside_training_leaves_with_130(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     process = subprocess.Popen([*PYTHON, "lineages", "--config", fifo], stderr=subprocess.PIPE)
     with fifo.open("wb"):  # opens when the command does, which then waits for words that never come
+        time.sleep(1)  # until it does wait: Python drops what is raised while it finalises an object
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
 
