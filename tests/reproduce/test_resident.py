@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from alexnet.data.views import ten_views
-from alexnet.reproduce.resident import Plan, rate, run_resident, views_of, when_reached
-from alexnet.reproduce.trial import Trial
+from alexnet.reproduce.resident import Plan, rate, run_resident, views_of
+from alexnet.reproduce.trial import Trial, when_reached
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ def test_ten_views_are_those_of_the_package() -> None:
 def test_the_goal_is_reached_between_two_epochs() -> None:
     curve = list(enumerate((0.9, 0.5, 0.1)))
     assert when_reached(curve, 0.25) == pytest.approx(1.625)
+    assert when_reached([(2 * epoch, error) for epoch, error in curve], 0.25) == pytest.approx(3.25)
     assert when_reached(curve, 0.05) is None
     assert when_reached(curve, None) is None
 

@@ -6,10 +6,9 @@ N pictures, B of a batch, S side.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +25,7 @@ from alexnet.fast.graph import capture, cudnn_searches
 from alexnet.lineages import Lineage, find, vary
 from alexnet.lineages.vary import ActivationName
 from alexnet.model import AlexNet
-from alexnet.reproduce.trial import Trial
+from alexnet.reproduce.trial import Trial, when_reached
 from alexnet.train.initial import fresh_network
 from alexnet.train.recipe import paper
 
@@ -108,14 +107,6 @@ def run_resident(trial: Trial, data: Path, folder: Path, device: str) -> dict[st
 def rate(plan: Plan, epoch: int) -> float:
     """The learning rate of an epoch, counted from 0."""
     return plan.lr * 0.1 ** sum(epoch >= share * plan.epochs for share in plan.drops)
-
-
-def when_reached(curve: Sequence[tuple[float, float]], goal: float | None) -> float | None:
-    """The epoch, with its part, at which an error given as (epoch, error) fell to the goal."""
-    for (before, high), (_, low) in pairwise(curve):
-        if goal is not None and low <= goal:
-            return before + ((high - goal) / (high - low) if high > low else 1.0)
-    return None
 
 
 @lru_cache(maxsize=2)

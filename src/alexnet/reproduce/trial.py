@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 Data = Literal["cifar", "tiny"]
@@ -84,3 +85,11 @@ def curves(results: Results, wanted: Iterable[Trial], name: str) -> list[tuple[f
         for points in zip(*rows, strict=False)
         if all(point.get(name) is not None for point in points)
     ]
+
+
+def when_reached(curve: Sequence[tuple[float, float]], goal: float | None) -> float | None:
+    """The epoch, with its part, at which an error given as (epoch, error) fell to the goal, by a straight line."""
+    for (before, high), (after, low) in pairwise(curve):
+        if goal is not None and low <= goal:
+            return before + (after - before) * ((high - goal) / (high - low) if high > low else 1.0)
+    return None
