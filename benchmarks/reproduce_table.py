@@ -2,9 +2,10 @@
 
     alexnet reproduce --all --cifar CIFAR --tiny TINY -o reproduced
     python benchmarks/reproduce_table.py reproduced [docs/reproduce.md]
+    python benchmarks/reproduce_table.py --unpack reproduced      # the trainings behind the page, to go on from
 
-A claim without full results is "not run". Plots are copied to claims/ beside the page; the drawing of neighbours is
-not, for it shows pictures of the set.
+A claim without full results is "not run". Plots are copied to claims/ beside the page, and what each training gave lies
+there as a line of trainings.jsonl; the drawing of neighbours does not, for it shows pictures of the set.
 """
 
 import json
@@ -15,9 +16,10 @@ from typing import Any
 
 from alexnet.reproduce import CLAIMS, FULL
 from alexnet.reproduce.claims import TRIALS
+from alexnet.reproduce.lanes import trial_of
 from alexnet.reproduce.report import CURVES, PLOT, RESULT
 
-PICTURES = "claims"
+PICTURES, TRAININGS = "claims", "trainings.jsonl"
 HEAD = """# The paper, claim by claim
 
     alexnet reproduce --list
@@ -30,7 +32,8 @@ seeds; all switches are flags of `alexnet train`. *Holds*: beyond two standard e
 half as large as in the paper, where that gives a figure. *In direction*: on the right side of nothing. A claim is as
 weak as its weakest number. Where the paper says ImageNet, these are trainings on Tiny-ImageNet-200, of a few epochs.
 On a GPU those work in bfloat16 with weights in float32, the ones on CIFAR-10 in float32, with TF32 in convolutions.
-`benchmarks/reproduce_table.py` writes this page from the results.
+`benchmarks/reproduce_table.py` writes this page from the results; what each training gave is a line of
+[trainings.jsonl](claims/trainings.jsonl).
 
 | claim | what | paper | ours | unit | verdict |
 | --- | --- | --- | --- | --- | --- |
@@ -103,7 +106,7 @@ def copied(name: str, folder: Path, pictures: Path) -> list[Path]:
 
 def total(folder: Path) -> str:
     """What all claims cost together; a training that several of them want is made once."""
-    files = [*(folder / TRIALS / FULL.name).glob("*.json")]
+    files = trials(folder)
     seconds = sum(json.loads(file.read_text(encoding="utf-8"))["seconds"] for file in files)
     return (
         f"\n{len(files)} trainings, some for several claims: {seconds / 60:.0f} minutes of one device in all.\n"
@@ -112,9 +115,31 @@ def total(folder: Path) -> str:
     )
 
 
+def pack(folder: Path, file: Path) -> None:
+    """Write what all trainings gave, but for pictures."""
+    trainings = [json.loads(each.read_text(encoding="utf-8")) for each in trials(folder)]
+    lines = [{name: value for name, value in each.items() if name != "neighbours"} for each in trainings]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def unpack(file: Path, folder: Path) -> None:
+    """Put the trainings where `alexnet reproduce -o FOLDER` finds them."""
+    home = folder / TRIALS / FULL.name
+    home.mkdir(parents=True, exist_ok=True)
+    for line in file.read_text(encoding="utf-8").splitlines():
+        (home / f"{trial_of(json.loads(line)['trial']).key}.json").write_text(line, encoding="utf-8")
+
+
+def trials(folder: Path) -> list[Path]:
+    return sorted((folder / TRIALS / FULL.name).glob("*.json"))
+
+
 def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    if sys.argv[1] == "--unpack":
+        unpack(Path(__file__).parents[1] / "docs" / PICTURES / TRAININGS, Path(sys.argv[2]))
+        return
     folder = Path(sys.argv[1])
     page = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("docs/reproduce.md")
     results = {name: result(folder / name) for name in CLAIMS}
@@ -124,6 +149,7 @@ def main() -> None:
         for name, found in results.items()
         if found is not None
     ]
+    pack(folder, page.parent / PICTURES / TRAININGS)
     page.write_text(HEAD + table + "\n" + total(folder) + "".join(sections), encoding="utf-8")
     print(page)
 
