@@ -15,6 +15,7 @@ from alexnet.lineages import find
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme
 from alexnet.parallel.scheme import Scheme
+from alexnet.parallel.shared import Part
 from alexnet.parallel.team import ALONE, Team
 from alexnet.train.engine import fused_part
 from alexnet.train.fused import FusedStep
@@ -36,6 +37,10 @@ def fused(net: AlexNet) -> FastNet:
     return FastNet(net, stages, torch.float32, net.lineage)
 
 
+def in_float32(part: Part) -> FastNet | None:
+    return fused_part(part, torch.float32)
+
+
 def begin(
     team: Team,
     place: torch.device,
@@ -48,7 +53,7 @@ def begin(
     recipe = resolve_training({"lineage": "tiny", "batch_size": BATCH_SIZE, "clip": 0.5}, find("tiny"))
     net = fresh_network(find("tiny"), recipe).to(place)
     options = Options(kind, wire="float32")
-    scheme, _ = make_scheme(net, team, options, BATCH_SIZE, fused, lambda part: fused_part(part, torch.float32))
+    scheme, _ = make_scheme(net, team, options, BATCH_SIZE, fused, in_float32)
     assert isinstance(scheme.module, FastNet)
     if weights is not None:
         net.load_state_dict(weights)
@@ -91,6 +96,19 @@ def written(scheme: Scheme, step: FusedStep) -> tuple[dict[str, Tensor], dict[st
     whole = scheme.net.state_dict(), step.velocities()
     weights, velocities = ({name: tensor.detach().cpu().clone() for name, tensor in each.items()} for each in whole)
     return weights, velocities
+
+
+def test_towers_of_an_odd_number_of_classes_stay_on_plain_kernels() -> None:
+    for classes, is_fused in ((10, True), (5, False)):
+        net = AlexNet("tiny", num_classes=classes)
+        scheme, _ = make_scheme(net, Team(0, 2), Options("towers"), BATCH_SIZE, fused, in_float32)
+        assert isinstance(scheme.module, FastNet) == is_fused
+
+
+def test_hybrid_is_not_chosen_for_batches_that_cannot_be_shared_equally() -> None:
+    net = AlexNet("bvlc")
+    chosen = [make_scheme(net, Team(0, 2), Options(), size, fused, in_float32)[0].name for size in (256, 254)]
+    assert chosen == ["hybrid", "ddp"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels run on the GPU here")

@@ -97,7 +97,7 @@ class SecondShared(Stage):
 def accelerate_tower(
     tower: nn.Sequential, lineage: Lineage, talks: Mapping[str, str], link: Link, dtype: torch.dtype
 ) -> FastNet | None:
-    """One of two towers in stages; None where the kernels do not know some layer.
+    """One of two towers in stages; None where the kernels do not know some layer, or towers are not halves.
 
     Args:
         tower: holds its parameters, by the names of the whole network's.
@@ -107,7 +107,9 @@ def accelerate_tower(
         dtype: of the arithmetic.
     """
     rows = trace(lineage)
-    if lineage.activation != "relu" or not all(isinstance(row.layer, Conv | Linear) or not row.weights for row in rows):
+    weighted = [row for row in rows if row.weights]
+    is_known = all(isinstance(row.layer, Conv | Linear) and row.out_shape[0] % 2 == 0 for row in weighted)
+    if lineage.activation != "relu" or not is_known or getattr(weighted[0].layer, "groups", 1) > 1:
         return None
     traced = {row.layer.name: _halved_shape(row) for row in rows}
     stages = tuple(_talking(stages_of(deque(map(_halved, lineage.layers)), traced, tower), traced, talks, link))

@@ -98,6 +98,8 @@ def choose(
     found = predictions(net.lineage, batch_size, size, costs, is_fused=module is not net)
     # The optimizer is sharded on request only: what it saves is small, and it has no fused step.
     names: dict[str, Literal["ddp", "hybrid", "towers"]] = {"ddp": "ddp", "hybrid": "hybrid", "towers": "towers"}
+    if module is not net and not shares_equally(net, batch_size, size):
+        del names["hybrid"]
     possible = [each for each in found if each.scheme in names]
     reason = f"predicted {_said(possible)} for a batch of {batch_size} ({costs.machine})"
     return names[possible[0].scheme], reason
