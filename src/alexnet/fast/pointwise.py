@@ -123,8 +123,17 @@ def share_of(parts, share, count, limit, SIZE: tl.constexpr):
 
 
 @triton.jit
-def _moved(w, v, g, rate, decay, momentum, PAPER: tl.constexpr, NESTEROV: tl.constexpr):
-    """Weight and velocity, a step further."""
+def _move(
+    weights, velocities, grads, copies, inside, lr, share, lr_factor, decay, momentum,
+    PAPER: tl.constexpr, NESTEROV: tl.constexpr, COPY: tl.constexpr, CUT: tl.constexpr,
+):  # fmt: skip
+    """Numbers at these addresses, a step further: velocity, weight, and its copy in low precision. CUT: by `share`."""
+    w = tl.load(weights, mask=inside, other=0.0)
+    v = tl.load(velocities, mask=inside, other=0.0)
+    g = tl.load(grads, mask=inside, other=0.0).to(tl.float32)
+    rate = tl.load(lr) * lr_factor
+    if CUT:
+        g *= tl.load(share)
     g += decay * w
     if PAPER:
         v = momentum * v - rate * g
@@ -132,7 +141,10 @@ def _moved(w, v, g, rate, decay, momentum, PAPER: tl.constexpr, NESTEROV: tl.con
     else:
         v = momentum * v + g
         w -= rate * (g + momentum * v if NESTEROV else v)
-    return w, v
+    tl.store(velocities, v, mask=inside)
+    tl.store(weights, w, mask=inside)
+    if COPY:
+        tl.store(copies, w.to(copies.dtype.element_ty), mask=inside)
 
 
 @triton.jit(do_not_specialize=["lr_factor", "decay", "momentum"])
@@ -142,17 +154,10 @@ def update(
 ):  # fmt: skip
     """One pass over a parameter: velocity, weight, and the weight's copy in low precision. CUT: times `share`."""
     index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
-    inside = index < count
-    w = tl.load(weight + index, mask=inside, other=0.0)
-    v = tl.load(velocity + index, mask=inside, other=0.0)
-    g = tl.load(grad + index, mask=inside, other=0.0).to(tl.float32)
-    if CUT:
-        g *= tl.load(share)
-    w, v = _moved(w, v, g, tl.load(lr) * lr_factor, decay, momentum, PAPER, NESTEROV)
-    tl.store(velocity + index, v, mask=inside)
-    tl.store(weight + index, w, mask=inside)
-    if COPY:
-        tl.store(copy + index, w.to(copy.dtype.element_ty), mask=inside)
+    _move(
+        weight + index, velocity + index, grad + index, copy + index, index < count, lr, share,
+        lr_factor, decay, momentum, PAPER, NESTEROV, COPY, CUT,
+    )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=["lr_factor", "decay", "momentum"])
@@ -168,14 +173,8 @@ def update_kernels(
     place = tl.arange(0, PLACES)[None, :]
     inside = (channel < channels) & (place < places)
     index = first + (channel * places + place)
-    w = tl.load(weight + index, mask=inside, other=0.0)
-    v = tl.load(velocity + index, mask=inside, other=0.0)
-    g = tl.load(grad + first + (channel * grad_channel + place * grad_place), mask=inside, other=0.0).to(tl.float32)
-    if CUT:
-        g *= tl.load(share)
-    w, v = _moved(w, v, g, tl.load(lr) * lr_factor, decay, momentum, PAPER, NESTEROV)
-    tl.store(velocity + index, v, mask=inside)
-    tl.store(weight + index, w, mask=inside)
-    if COPY:
-        at = copy + first + (channel * copy_channel + place * copy_place)
-        tl.store(at, w.to(copy.dtype.element_ty), mask=inside)
+    _move(
+        weight + index, velocity + index, grad + first + (channel * grad_channel + place * grad_place),
+        copy + first + (channel * copy_channel + place * copy_place), inside, lr, share,
+        lr_factor, decay, momentum, PAPER, NESTEROV, COPY, CUT,
+    )  # fmt: skip
