@@ -15,7 +15,7 @@ class Branch:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Within, work may begin once all before it is done, and what comes after does not wait for it."""
-        if not is_captured():
+        if not _is_captured():
             yield
             return
         if self._stream is None:
@@ -31,6 +31,6 @@ class Branch:
             self._stream = None
 
 
-def is_captured() -> bool:
+def _is_captured() -> bool:
     """Whether a graph is being captured."""
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.fast.branch import is_captured
+from alexnet.fast.branch import Branch
 from alexnet.fast.lrn_pool import Maps
 
 channels_last = torch.channels_last
@@ -55,17 +55,15 @@ def convolve_and_rectify(maps: Maps, weight: Tensor, bias: Tensor, padding: int,
 
 def side_by_side(works: Sequence[Callable[[], Tensor]], batch_size: int) -> Maps:
     """The results of `works`, which a captured graph runs at the same time where one does not fill the GPU."""
-    if len(works) == 1 or batch_size >= FORK_BELOW or not is_captured():
+    if batch_size >= FORK_BELOW:
         return tuple(work() for work in works)
-    main, sides = torch.cuda.current_stream(), [torch.cuda.Stream() for _ in works[1:]]  # type: ignore[no-untyped-call]
-    results = []
-    for side, work in zip(sides, works[1:], strict=True):
-        side.wait_stream(main)
-        with torch.cuda.stream(side):
+    branches, results = [Branch() for _ in works[1:]], []
+    for branch, work in zip(branches, works[1:], strict=True):
+        with branch.aside():
             results.append(work())
     first = works[0]()
-    for side in sides:
-        main.wait_stream(side)
+    for branch in branches:
+        branch.join()
     return first, *results
 
 
