@@ -62,7 +62,7 @@ class _Bordered(torch.autograd.Function):
         assert bias_grads is not None
         own, strip = _ordered(slopes, link)
         bias_grad = bias_grads[: tail.channels] if link.rank == 0 else bias_grads[CHUNK:]
-        coming = _swapped(strip[..., _place(tail, link)].contiguous(), link)
+        coming = _swapped(strip[..., _place(tail, link)], link)
         own[..., edge] += coming
         bias_grad[edge] += coming.sum((0, 1, 2), dtype=torch.float32)
         return None, own.permute(0, 3, 1, 2), bias_grad, None

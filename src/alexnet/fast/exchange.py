@@ -64,7 +64,7 @@ class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, part: Tensor, link: Link, is_shared: bool) -> Maps:
         ctx.link, ctx.is_shared = link, is_shared
-        return tuple(map(_seen, everyone(_dense(part), link)))
+        return tuple(map(_seen, everyone(_as_sent(part), link)))
 
     @staticmethod
     @once_differentiable
@@ -81,7 +81,7 @@ class _GatheredRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, link: Link) -> Tensor:
         ctx.link = link
-        return everyone(rows.contiguous(), link).flatten(0, 1)
+        return everyone(rows, link).flatten(0, 1)
 
     @staticmethod
     @once_differentiable
@@ -98,7 +98,7 @@ class _SummedRows(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return everyone(grad.contiguous(), ctx.link).flatten(0, 1), None
+        return everyone(grad, ctx.link).flatten(0, 1), None
 
 
 def everyone(mine: Tensor, link: Link) -> Tensor:
@@ -122,10 +122,6 @@ def _by_process(rows: Tensor, link: Link) -> Tensor:
 def _as_sent(maps: Tensor) -> Tensor:
     """As it travels: (B, H, W, C), or features as they are."""
     return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
-
-
-def _dense(maps: Tensor) -> Tensor:
-    return _as_sent(maps).contiguous()
 
 
 def _seen(dense: Tensor) -> Tensor:
