@@ -104,20 +104,17 @@ def copied(name: str, folder: Path, pictures: Path) -> list[Path]:
     ]
 
 
-def total(folder: Path) -> str:
+def total(trainings: list[dict[str, Any]]) -> str:
     """What all claims cost together; a training that several of them want is made once."""
-    files = trials(folder)
-    seconds = sum(json.loads(file.read_text(encoding="utf-8"))["seconds"] for file in files)
+    minutes = sum(each["seconds"] for each in trainings) / 60
+    count = len(trainings)
     return (
-        f"\n{len(files)} trainings, some for several claims: {seconds / 60:.0f} minutes of one device in all.\n"
-        if files
-        else ""
+        f"\n{count} trainings, some for several claims: {minutes:.0f} minutes of one device in all.\n" if count else ""
     )
 
 
-def pack(folder: Path, file: Path) -> None:
+def pack(trainings: list[dict[str, Any]], file: Path) -> None:
     """Write what all trainings gave, but for pictures."""
-    trainings = [json.loads(each.read_text(encoding="utf-8")) for each in trials(folder)]
     lines = [{name: value for name, value in each.items() if name != "neighbours"} for each in trainings]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
@@ -130,8 +127,10 @@ def unpack(file: Path, folder: Path) -> None:
         (home / f"{trial_of(json.loads(line)['trial']).key}.json").write_text(line, encoding="utf-8")
 
 
-def trials(folder: Path) -> list[Path]:
-    return sorted((folder / TRIALS / FULL.name).glob("*.json"))
+def kept(folder: Path) -> list[dict[str, Any]]:
+    """What each training gave."""
+    files = sorted((folder / TRIALS / FULL.name).glob("*.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 def main() -> None:
@@ -149,8 +148,9 @@ def main() -> None:
         for name, found in results.items()
         if found is not None
     ]
-    pack(folder, page.parent / PICTURES / TRAININGS)
-    page.write_text(HEAD + table + "\n" + total(folder) + "".join(sections), encoding="utf-8")
+    trainings = kept(folder)
+    pack(trainings, page.parent / PICTURES / TRAININGS)
+    page.write_text(HEAD + table + "\n" + total(trainings) + "".join(sections), encoding="utf-8")
     print(page)
 
 
