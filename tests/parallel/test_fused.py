@@ -14,8 +14,8 @@ from alexnet.fast.stages import plan
 from alexnet.lineages import find
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme
+from alexnet.parallel.pieces import Part
 from alexnet.parallel.scheme import Scheme
-from alexnet.parallel.shared import Part
 from alexnet.parallel.team import ALONE, Team
 from alexnet.train.engine import fused_part
 from alexnet.train.fused import FusedStep

@@ -31,6 +31,7 @@ from alexnet.fast.stages import (
     FusedTail,
     Stage,
     Weights,
+    is_known,
     is_supported,
     plan,
     stages_of,
@@ -38,6 +39,7 @@ from alexnet.fast.stages import (
 from alexnet.fast.towers import join
 from alexnet.lineages import Lineage, Row, trace
 from alexnet.lineages.spec import Conv, Layer, Linear, Norm
+from alexnet.lineages.trace import fully_connected
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ def accelerate_tower(
     """
     rows = trace(lineage)
     weighted = [row for row in rows if row.weights]
-    is_known = all(isinstance(row.layer, Conv | Linear) and row.out_shape[0] % 2 == 0 for row in weighted)
-    if lineage.activation != "relu" or not is_known or getattr(weighted[0].layer, "groups", 1) > 1:
+    is_even = all(row.out_shape[0] % 2 == 0 for row in weighted)
+    if not is_known(lineage) or not is_even or getattr(weighted[0].layer, "groups", 1) > 1:
         return None
     traced = {row.layer.name: _halved_shape(row) for row in rows}
     stages = tuple(_talking(stages_of(deque(map(_halved, lineage.layers)), traced, tower), traced, talks, link))
@@ -132,16 +134,10 @@ def accelerate_shared(parts: nn.Sequential, lineage: Lineage, link: Link, dtype:
     stages = plan(lineage, parts)
     if stages is None:
         return None
-    first, second = shared_pair(lineage)
-    width = next(row.out_features for row in lineage.layers if isinstance(row, Linear) and row.name == first)
-    each = width // link.size
-    return FastNet(parts, tuple(_sharing(stages, first, second, (link.rank * each, width), link)), dtype, lineage)
-
-
-def shared_pair(lineage: Lineage) -> tuple[str, str]:
-    """The two fully connected layers whose units are shared: the first two, of at least two."""
-    first, second = [layer.name for layer in lineage.layers if isinstance(layer, Linear)][:2]
-    return first, second
+    first, second = fully_connected(lineage)[:2]
+    each = first.out_features // link.size
+    units = (link.rank * each, first.out_features)
+    return FastNet(parts, tuple(_sharing(stages, first.name, second.name, units, link)), dtype, lineage)
 
 
 def _sharing(stages: Sequence[Stage], first: str, second: str, units: tuple[int, int], link: Link) -> Iterator[Stage]:

@@ -165,12 +165,17 @@ class Plain(Stage):
 
 def plan(lineage: Lineage, layers: nn.Sequential) -> tuple[Stage, ...] | None:
     """Translate a table into stages; None where it holds what only the plain network can do."""
-    rows = trace(lineage)
-    is_known = all(isinstance(row.layer, Conv | Linear) or not row.weights for row in rows)
-    if lineage.activation != "relu" or not is_known:
+    if not is_known(lineage):
         return None
-    stages = tuple(stages_of(deque(lineage.layers), {row.layer.name: row for row in rows}, layers))
+    traced = {row.layer.name: row for row in trace(lineage)}
+    stages = tuple(stages_of(deque(lineage.layers), traced, layers))
     return stages if all(map(is_supported, stages)) else None
+
+
+def is_known(lineage: Lineage) -> bool:
+    """Whether there is a stage for each row of a table, in some size."""
+    weighted = (row.layer for row in trace(lineage) if row.weights)
+    return lineage.activation == "relu" and all(isinstance(layer, Conv | Linear) for layer in weighted)
 
 
 def is_supported(stage: Stage) -> bool:

@@ -114,6 +114,11 @@ def totals(rows: tuple[Row, ...]) -> Totals:
     )
 
 
+def fully_connected(lineage: Lineage) -> tuple[Linear, ...]:
+    """The fully connected layers, in order."""
+    return tuple(layer for layer in lineage.layers if isinstance(layer, Linear))
+
+
 def weighted(lineage: Lineage) -> tuple[str, ...]:
     """Names of the layers that have weights, in order."""
     return tuple(row.layer.name for row in trace(lineage) if row.weights)

@@ -10,9 +10,10 @@ from torch import nn
 from alexnet.model import AlexNet
 from alexnet.parallel.ddp import DataParallel, ShardedDataParallel
 from alexnet.parallel.hybrid import Hybrid, Turns
+from alexnet.parallel.pieces import Fuse
 from alexnet.parallel.predict import Prediction, machine, predictions
 from alexnet.parallel.scheme import Scheme
-from alexnet.parallel.shared import Fuse, SharedUnits, shared_part, shares_equally
+from alexnet.parallel.shared import SharedUnits, shared_part, shares_equally
 from alexnet.parallel.team import Team
 from alexnet.parallel.towers import Towers
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from alexnet.data.loader import share, share_of_batch
 from alexnet.errors import UsageError
-from alexnet.lineages.spec import Linear
+from alexnet.lineages.trace import fully_connected
 from alexnet.model import AlexNet, set_dropout_slots
 from alexnet.parallel.buckets import Reduction
 from alexnet.parallel.exchange import gather_rows, sum_rows
@@ -45,7 +45,7 @@ class SplitNet(nn.Module):
     def __init__(self, net: AlexNet, team: Team) -> None:
         super().__init__()
         names = [name for name, _ in net.named_children()]
-        linear = [layer.name for layer in net.lineage.layers if isinstance(layer, Linear)]
+        linear = [layer.name for layer in fully_connected(net.lineage)]
         if len(linear) < 2:
             raise UsageError(
                 f"lineage {net.lineage.name} has {len(linear)} fully connected layer, and --parallel hybrid is about "

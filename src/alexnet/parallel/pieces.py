@@ -1,7 +1,9 @@
 """Layers that hold a part of a network's kernels or units; their weights are stretches of the network's own."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,28 @@ from alexnet.model import AlexNet, Dropout
 from alexnet.model.layers import LocalResponseNorm, windowed_sum
 from alexnet.parallel.exchange import border, gather
 from alexnet.parallel.team import Team
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A rank's part of a network.
+
+    Attributes:
+        module: holds its parameters, by the names of the whole network's.
+        net: the whole.
+        kind: "tower": half of every layer; "shared": see `shared.SharedUnits`.
+        talks: rows before which towers talk.
+    """
+
+    module: nn.Sequential
+    net: AlexNet
+    kind: Literal["tower", "shared"]
+    team: Team
+    talks: dict[str, str]
+
+
+Fuse = Callable[[Part], nn.Module | None]
+"""The part as a function that is faster; None where there is none."""
 
 
 class PartOfLayer(nn.Module):
@@ -47,6 +71,15 @@ class PartOfLinear(PartOfLayer):
 
     def forward(self, features: Tensor) -> Tensor:
         return F.linear(features, self.weight, self.bias)
+
+
+class Columns(nn.Module):
+    """What some inputs of a fully connected layer weigh; a copy, since columns of a matrix do not lie together."""
+
+    def __init__(self, layer: nn.Linear, rank: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(layer.weight.detach()[:, share(layer.in_features, rank, size)].contiguous())
+        self.bias = layer.bias
 
 
 def part_of_dropout(layer: Dropout, width: int, rank: int, size: int) -> Dropout:

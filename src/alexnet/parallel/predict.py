@@ -15,6 +15,7 @@ from typing import Literal
 
 from alexnet.lineages import Lineage, Row, totals, trace
 from alexnet.lineages.spec import Linear, Norm
+from alexnet.lineages.trace import fully_connected
 from alexnet.parallel.towers import TOWERS, exchanges
 
 Name = Literal["one process", "ddp", "ddp, sharded optimizer", "hybrid", "towers"]
@@ -98,7 +99,7 @@ def predictions(lineage: Lineage, batch_size: int, size: int, costs: Machine, is
     found = [work.ddp(batch_size, size, is_fused)]
     if size > 1:
         found.append(work.sharded(batch_size, size))
-        if sum(isinstance(layer, Linear) for layer in lineage.layers) > 1:
+        if len(fully_connected(lineage)) > 1:
             found.append(work.shared(batch_size, size) if is_fused else work.hybrid(batch_size, size))
         if size == TOWERS and any(getattr(layer, "groups", 1) == TOWERS for layer in lineage.layers):
             found.append(work.towers(batch_size, is_fused))

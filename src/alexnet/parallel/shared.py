@@ -5,52 +5,17 @@ what it reads, so that nothing has to go over between them; and behind them ever
 the other fully connected layers and the loss included.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from alexnet.data.loader import share
-from alexnet.lineages.spec import Linear
+from alexnet.lineages.trace import fully_connected
 from alexnet.model import AlexNet
 from alexnet.parallel.buckets import Reduction
-from alexnet.parallel.pieces import PartOfLinear
+from alexnet.parallel.pieces import Columns, Part, PartOfLinear
 from alexnet.parallel.scheme import Scheme
 from alexnet.parallel.shares import Stretches
 from alexnet.parallel.team import Team
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A rank's part of a network.
-
-    Attributes:
-        module: holds its parameters, by the names of the whole network's.
-        net: the whole.
-        kind: "tower": half of every layer; "shared": see `SharedUnits`.
-        talks: rows before which towers talk.
-    """
-
-    module: nn.Sequential
-    net: AlexNet
-    kind: Literal["tower", "shared"]
-    team: Team
-    talks: dict[str, str]
-
-
-Fuse = Callable[[Part], nn.Module | None]
-"""The part as a function that is faster; None where there is none."""
-
-
-class Columns(nn.Module):
-    """What some inputs of a fully connected layer weigh; a copy, since columns of a matrix do not lie together."""
-
-    def __init__(self, layer: nn.Linear, rank: int, size: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(layer.weight.detach()[:, share(layer.in_features, rank, size)].contiguous())
-        self.bias = layer.bias
 
 
 class SharedUnits(Scheme):
@@ -67,8 +32,8 @@ class SharedUnits(Scheme):
 
     def __init__(self, part: Part, module: nn.Module, wire: torch.dtype | None = None) -> None:
         super().__init__(part.net, module, dict(part.module.named_parameters()), part.team)
-        first, second = _pair(part.net)
-        rows, self._apart = (f"{first}.weight", f"{first}.bias"), f"{second}.weight"
+        first, second = fully_connected(part.net.lineage)[:2]
+        rows, self._apart = (f"{first.name}.weight", f"{first.name}.bias"), f"{second.name}.weight"
         shapes = {name: p.shape for name, p in part.net.named_parameters()}
         cuts = [share(shapes[self._apart][1], rank, self.team.size) for rank in range(self.team.size)]
         self.stretches = Stretches(
@@ -95,24 +60,19 @@ class SharedUnits(Scheme):
 
 def shares_equally(net: AlexNet, batch_size: int, size: int) -> bool:
     """Whether so many ranks have as many units and as many pictures each, pairs of pictures staying together."""
-    linear = [layer for layer in net.lineage.layers if isinstance(layer, Linear)]
+    linear = fully_connected(net.lineage)
     return len(linear) > 1 and linear[0].out_features % size == 0 and batch_size % (2 * size) == 0
 
 
 def shared_part(net: AlexNet, team: Team) -> Part:
     """A rank's part: all of the network, but for the first two fully connected layers."""
-    first, second = _pair(net)
+    first, second = fully_connected(net.lineage)[:2]
     parts = nn.Sequential()
     for name, layer in net.named_children():
-        kind = {first: PartOfLinear, second: Columns}.get(name)
+        kind = {first.name: PartOfLinear, second.name: Columns}.get(name)
         if kind is None:
             parts.add_module(name, layer)
         else:
             assert isinstance(layer, nn.Linear)
             parts.add_module(name, kind(layer, team.rank, team.size))
     return Part(parts, net, "shared", team, {})
-
-
-def _pair(net: AlexNet) -> tuple[str, str]:
-    first, second = [layer.name for layer in net.lineage.layers if isinstance(layer, Linear)][:2]
-    return first, second

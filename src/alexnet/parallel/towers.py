@@ -14,9 +14,8 @@ from alexnet.lineages import Lineage
 from alexnet.lineages.spec import Conv, Linear, Local, Norm
 from alexnet.model import AlexNet
 from alexnet.parallel.buckets import Reduction
-from alexnet.parallel.pieces import parts
+from alexnet.parallel.pieces import Fuse, Part, parts
 from alexnet.parallel.scheme import Loss, Scheme
-from alexnet.parallel.shared import Fuse, Part
 from alexnet.parallel.shares import Stretches
 from alexnet.parallel.team import Team
 

@@ -10,7 +10,7 @@ from alexnet.fast import FastNet, accelerate
 from alexnet.fast.parts import accelerate_shared, accelerate_tower
 from alexnet.fast.rewrite import has_triton
 from alexnet.model import AlexNet
-from alexnet.parallel.shared import Part
+from alexnet.parallel.pieces import Part
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

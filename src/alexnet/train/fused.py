@@ -10,12 +10,11 @@ from alexnet.data.loader import share_of_batch
 from alexnet.fast import FastNet
 from alexnet.fast.graph import TrainStep
 from alexnet.fast.optimizer import Update
+from alexnet.parallel.hybrid import NO_LABEL
 from alexnet.parallel.scheme import Scheme
 from alexnet.train.optimizer import factor_and_decay
 from alexnet.train.recipe import Recipe
 from alexnet.train.stage import Examples
-
-NO_LABEL = -100  # what cross_entropy passes over; of shares of the classes, a row of zeros
 
 
 class FusedStep:
@@ -77,6 +76,7 @@ class FusedStep:
             return inputs, labels, slots
         assert slots is not None
         blank = inputs.new_zeros((missing, *inputs.shape[1:]))
+        # Of shares of the classes a row of zeros counts for nothing.
         unlabelled = labels.new_full((missing, *labels.shape[1:]), NO_LABEL if labels.ndim == 1 else 0)
         return torch.cat((inputs, blank)), torch.cat((labels, unlabelled)), F.pad(slots, (0, missing))
 
