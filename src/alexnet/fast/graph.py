@@ -6,14 +6,13 @@ What changes from step to step (pictures, labels, rate, seed) lies in buffers th
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from alexnet.fast.branch import Branch
+from alexnet.fast.branch import Branch, main_stream, weights_on
 from alexnet.fast.loss import cross_entropy
 from alexnet.fast.norm import Squares, share_left, share_of, squares
 from alexnet.fast.optimizer import Update
@@ -101,14 +100,15 @@ class TrainStep:
         self._places = self.slots
         self.seed = torch.cat([torch.zeros(1, dtype=torch.int64), self.slots]).to(device)
         self._weights = {name: _leaf(p, net.dtype, name in updates) for name, p in net.net.named_parameters()}
+        self._beside = Branch()
         self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
-            self._hooks = [_hooked(self._weights[name], partial(exchange.arrived, name)) for name in exchange.names]
+            self._hooks = [self._hooked(name, exchange.arrived) for name in exchange.names]
         own = {name: p for name, p in self.parameters.items() if exchange is None or name not in exchange.names}
         self._squares = Squares(own) if clip and own else None
         if self._squares is not None:
             for name in own:
-                _hooked(self._weights[name], partial(self._squares.arrived, name))
+                self._hooked(name, self._squares.arrived)
         self._replay: Callable[[], Tensor] | None = None
         self._is_unrecordable = False
         self._images = self._labels = self.lr
@@ -183,16 +183,23 @@ class TrainStep:
             return self.lr.new_zeros(()), []
         logits = self.net.run(images, self._weights, seeds)
         losses, slopes = cross_entropy(logits.detach(), labels, self.label_smoothing, 1 / self.batch_size)
-        branch = Branch()
-        with branch.aside():
+        with self._beside.aside():
             loss = losses.sum()
         # In this thread: autograd's own has no CUDA context before its first kernel, and cuBLAS warns of that.
-        with torch.autograd.set_multithreading_enabled(False):
+        with torch.autograd.set_multithreading_enabled(False), weights_on(self._beside):
             grads = torch.autograd.grad(logits, [self._weights[name] for name in self.parameters], slopes)
-        branch.join()
-        if self._squares is not None:
-            self._squares.join()
+        self._beside.join()
         return loss, list(grads)
+
+    def _hooked(self, name: str, arrived: Callable[[str, Tensor], None]) -> RemovableHandle:
+        """Let `arrived` take a weight's gradient as it comes, which may be beside the rest of the backward pass."""
+
+        def take(grad: Tensor) -> None:
+            with self._beside.aside():
+                arrived(name, grad)
+
+        handle: RemovableHandle = self._weights[name].register_hook(take)  # type: ignore[no-untyped-call]
+        return handle
 
     def _summed(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients of the whole batch."""
@@ -316,7 +323,7 @@ class GraphedNet:
 
 def capture(work: Callable[[], T], mode: str = "global") -> tuple[torch.cuda.CUDAGraph, T]:
     """Run `work` a few times on a side stream, then record it; return the graph and where its result will lie."""
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side = main_stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side), cudnn_searches():
         for _ in range(WARM_UPS):
@@ -335,11 +342,6 @@ def cudnn_searches() -> AbstractContextManager[None]:
         enabled=True, benchmark=True, allow_tf32=torch.backends.cudnn.allow_tf32
     )
     return flags
-
-
-def _hooked(leaf: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
-    handle: RemovableHandle = leaf.register_hook(hook)  # type: ignore[no-untyped-call]
-    return handle
 
 
 def _leaf(parameter: Tensor, dtype: torch.dtype, is_trained: bool) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from alexnet.fast.rows import sum_of_rows
+from alexnet.fast.weighted import slopes_of_product
 
 SIZE = 1024
 ROWS, COLUMNS = 128, 16  # of a program on the way back: with so many rows a batch of 128 leaves no sums to add up
@@ -56,13 +57,8 @@ class _Shifted(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight = ctx.saved_tensors
         is_wanted, grad = ctx.needs_input_grad, grad.contiguous()
-        return (
-            grad @ weight if is_wanted[0] else None,
-            grad.t() @ features if is_wanted[1] else None,
-            sum_of_rows(grad) if is_wanted[2] else None,
-        )
+        return *slopes_of_product(ctx, grad), sum_of_rows(grad) if is_wanted[2] else None
 
 
 class _Rectified(torch.autograd.Function):

@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from alexnet.fast.branch import Branch
-
 SIZE = 4096
 PROGRAMS = 1024  # a few for each processor of a large GPU; each leaves a number to add up
 
 
 class Squares:
-    """Squares the gradients of some parameters one by one; in a captured step next to the rest of the backward pass."""
+    """Squares the gradients of some parameters one by one, as they come."""
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         self._places, end = {}, 0
@@ -20,22 +18,16 @@ class Squares:
             self._places[name] = slice(end, end := end + _programs(parameter.numel()))
         self._parts = next(iter(parameters.values())).new_zeros(end, dtype=torch.float32)
         self._left, self._waiting = set(self._places), dict[str, Tensor]()
-        self._branch = Branch()
 
     def arrived(self, name: str, grad: Tensor) -> None:
         """Take the gradient of a parameter, in the middle of the backward pass."""
         self._waiting[name] = grad
         self._left.discard(name)
         if grad.ndim > 1 and self._left:  # a bias goes with the next weight, the last of all with the sum
-            with self._branch.aside():
-                self._square()
-
-    def join(self) -> None:
-        """Wait for what goes on next to the backward pass, in the recording that began it."""
-        self._branch.join()
+            self._square()
 
     def finish(self) -> Tensor:
-        """Numbers whose sum is that of all squares, float32; the next step writes over them. After `join`."""
+        """Numbers whose sum is that of all squares, float32; the next step writes over them."""
         self._square()
         self._left = set(self._places)
         return self._parts

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet.fast.border import bordered, widened
@@ -37,6 +36,7 @@ from alexnet.fast.stages import (
     stages_of,
 )
 from alexnet.fast.towers import join
+from alexnet.fast.weighted import multiplied
 from alexnet.lineages import Lineage, Row, trace
 from alexnet.lineages.spec import Conv, Layer, Linear, Norm
 from alexnet.lineages.trace import fully_connected
@@ -90,7 +90,7 @@ class SecondShared(Stage):
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
         layer = self.layer
         bias = weights[f"{layer.name}.bias"].float()
-        features = summed_rows(F.linear(maps[0], weights[f"{layer.name}.weight"]), self.link)
+        features = summed_rows(multiplied(maps[0], weights[f"{layer.name}.weight"]), self.link)
         if not layer.is_active:
             return (features + bias.to(features.dtype),)
         return (rectified(features, bias, layer.p, seed if layer.p else None, layer.salt),)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from alexnet.fast.conv1 import Blocks, block_weight, cut_blocks
@@ -18,6 +17,7 @@ from alexnet.fast.linear import Units, dropped, rectified, shifted
 from alexnet.fast.lrn_pool import Maps, Tail, fused
 from alexnet.fast.matvec import few, suits
 from alexnet.fast.towers import convolve, convolve_and_rectify, join
+from alexnet.fast.weighted import multiplied
 from alexnet.lineages import Lineage, Row, trace
 from alexnet.lineages.spec import Activation, Conv, Dropout, Layer, Linear, Norm, Pool
 
@@ -127,7 +127,7 @@ class FullyConnected(Stage):
             return (few(features, weight, bias, self.is_active),)
         if not self.is_active:
             return (shifted(features, weight, bias),)
-        return (rectified(F.linear(features, weight), bias.float(), self.p, drop, self.salt, self.units),)
+        return (rectified(multiplied(features, weight), bias.float(), self.p, drop, self.salt, self.units),)
 
     def prepared(self, weights: Weights) -> Weights:
         if len(self.in_shape) == 1:

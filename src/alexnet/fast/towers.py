@@ -4,18 +4,16 @@ Measured on an H100 (torch 2.11, bf16, batch 1024, forward and backward): conv2 
 groups=2 and 4.3 for a dense one with zero blocks; conv4 1.2 / 2.5 / 2.1; conv5 0.8 / 1.6 / 1.3.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.fast.branch import Branch
+from alexnet.fast.branch import side_by_side
 from alexnet.fast.lrn_pool import Maps
+from alexnet.fast.weighted import convolved
 
 channels_last = torch.channels_last
-FORK_BELOW = 512  # pictures of a batch below which the towers of a captured pass work side by side, see the log
 
 
 def convolve(maps: Maps, weight: Tensor, stride: int, padding: int, groups: int) -> Maps:
@@ -26,11 +24,7 @@ def convolve(maps: Maps, weight: Tensor, stride: int, padding: int, groups: int)
         weight: (O, C / groups, k, k); output part g reads input part g.
     """
     maps = split(join(maps), groups) if len(maps) != groups else maps
-    works = [
-        partial(F.conv2d, images, part.contiguous(memory_format=channels_last), None, stride, padding)
-        for images, part in zip(maps, weight.chunk(groups), strict=True)
-    ]
-    return side_by_side(works, len(maps[0]))
+    return convolved(maps, weight.contiguous(memory_format=channels_last), stride, padding)
 
 
 def convolve_and_rectify(maps: Maps, weight: Tensor, bias: Tensor, padding: int, groups: int, towers: int) -> Maps:
@@ -51,20 +45,6 @@ def convolve_and_rectify(maps: Maps, weight: Tensor, bias: Tensor, padding: int,
     ]  # fmt: skip
     results = side_by_side(works, len(maps[0]))
     return results if towers == count else (join(results),)
-
-
-def side_by_side(works: Sequence[Callable[[], Tensor]], batch_size: int) -> Maps:
-    """The results of `works`, which a captured graph runs at the same time where one does not fill the GPU."""
-    if batch_size >= FORK_BELOW:
-        return tuple(work() for work in works)
-    branches, results = [Branch() for _ in works[1:]], []
-    for branch, work in zip(branches, works[1:], strict=True):
-        with branch.aside():
-            results.append(work())
-    first = works[0]()
-    for branch in branches:
-        branch.join()
-    return first, *results
 
 
 def join(maps: Maps) -> Tensor:
