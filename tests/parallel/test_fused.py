@@ -1,6 +1,7 @@
 """The fused step on several processes: in Triton's interpreter over gloo, on GPUs captured over NCCL."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,7 +12,8 @@ from torch import Tensor
 from alexnet.data.loader import share_of_batch
 from alexnet.fast import FastNet
 from alexnet.fast.stages import plan
-from alexnet.lineages import find
+from alexnet.lineages import Lineage, find
+from alexnet.lineages.spec import Linear
 from alexnet.model import AlexNet
 from alexnet.parallel.choose import Options, make_scheme
 from alexnet.parallel.pieces import Part
@@ -98,11 +100,21 @@ def written(scheme: Scheme, step: FusedStep) -> tuple[dict[str, Tensor], dict[st
     return weights, velocities
 
 
-def test_towers_of_an_odd_number_of_classes_stay_on_plain_kernels() -> None:
-    for classes, is_fused in ((10, True), (5, False)):
-        net = AlexNet("tiny", num_classes=classes)
-        scheme, _ = make_scheme(net, Team(0, 2), Options("towers"), BATCH_SIZE, fused, in_float32)
-        assert isinstance(scheme.module, FastNet) == is_fused
+def with_units(name: str, units: int) -> Lineage:
+    """The small network with so many units in one fully connected layer."""
+    rows = find("tiny").layers
+    changed = (
+        replace(row, out_features=units) if isinstance(row, Linear) and row.name == name else row for row in rows
+    )
+    return replace(find("tiny"), layers=tuple(changed))
+
+
+@pytest.mark.parametrize(("name", "is_fused"), [("fc6", True), ("fc7", False), ("fc8", True)])
+def test_towers_that_cannot_be_halved_stay_on_plain_kernels(name: str, is_fused: bool) -> None:
+    """The first and the third fully connected layer are cut by what they read."""
+    net = AlexNet(with_units(name, 5))
+    scheme, _ = make_scheme(net, Team(0, 2), Options("towers"), BATCH_SIZE, fused, in_float32)
+    assert isinstance(scheme.module, FastNet) == is_fused
 
 
 def test_hybrid_is_not_chosen_for_batches_that_cannot_be_shared_equally() -> None:

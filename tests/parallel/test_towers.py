@@ -4,7 +4,7 @@ import pytest
 
 from alexnet.errors import UsageError
 from alexnet.lineages import find, vary
-from alexnet.parallel.towers import exchanges, require_towers
+from alexnet.parallel.towers import cuts, exchanges, require_towers
 
 
 @pytest.mark.parametrize("name", ["paper", "bvlc", "caffenet"])
@@ -19,6 +19,10 @@ def test_what_krizhevsky_ran_does_not_talk_in_its_norms() -> None:
     inside = ["conv3", "fc6", "fc7", "fc8"]
     assert list(exchanges(find("chm"))) == inside
     assert list(exchanges(vary(find("paper"), tower_norms=True))) == inside
+
+
+def test_fully_connected_layers_of_fused_towers_are_cut_so_that_three_sums_are_enough() -> None:
+    assert cuts(find("bvlc")) == {"fc6": "inputs", "fc7": "units", "fc8": "inputs"}
 
 
 @pytest.mark.parametrize("name", ["owt", "torchvision", "ungrouped"])

@@ -28,6 +28,10 @@ class Link(Protocol):
     @property
     def size(self) -> int: ...
 
+    def start_sum(self, tensor: Tensor) -> Work:
+        """Begin to add up the processes' tensors, in place."""
+        ...
+
     def start_gather(self, everyone: Tensor, mine: Tensor) -> Work:
         """Begin to fill `everyone` with the processes' tensors, one behind the other."""
         ...
@@ -58,6 +62,18 @@ def summed_rows(rows: Tensor, link: Link) -> Tensor:
     """This process's (B, F) of rows (N * B, F) that are added up over all."""
     mine: Tensor = _SummedRows.apply(rows, link)  # type: ignore[no-untyped-call]
     return mine
+
+
+def summed(parts: Tensor, link: Link) -> Tensor:
+    """The sum over all, with which all go on alike, so that each has the whole gradient already; `parts` is used up."""
+    whole: Tensor = _Summed.apply(parts, link)  # type: ignore[no-untyped-call]
+    return whole
+
+
+def shared(whole: Tensor, link: Link) -> Tensor:
+    """The same tensor, which all have and each goes on with in its own way: their gradients are added up."""
+    same: Tensor = _Shared.apply(whole, link)  # type: ignore[no-untyped-call]
+    return same
 
 
 class _Gathered(torch.autograd.Function):
@@ -101,6 +117,30 @@ class _SummedRows(torch.autograd.Function):
         return everyone(grad, ctx.link).flatten(0, 1), None
 
 
+class _Summed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, parts: Tensor, link: Link) -> Tensor:
+        ctx.mark_dirty(parts)
+        return _total(parts, link)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return grad, None
+
+
+class _Shared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, whole: Tensor, link: Link) -> Tensor:
+        ctx.link = link
+        return whole.view_as(whole)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return _total(grad, ctx.link), None
+
+
 def everyone(mine: Tensor, link: Link) -> Tensor:
     """(N, ...) of what each process has."""
     whole = mine.new_empty((link.size * len(mine), *mine.shape[1:]))
@@ -113,6 +153,13 @@ def _own(parts: Tensor, link: Link) -> Tensor:
     mine = parts.new_empty(parts.shape[1:])
     link.start_scatter(mine, parts.flatten(0, 1)).wait()
     return mine
+
+
+def _total(parts: Tensor, link: Link) -> Tensor:
+    """The sum over all, in place of what a product has just made for nobody else."""
+    assert parts.is_contiguous()
+    link.start_sum(parts).wait()
+    return parts
 
 
 def _by_process(rows: Tensor, link: Link) -> Tensor:

@@ -30,10 +30,14 @@ class Exchange(Protocol):
 
     Attributes:
         names: parameters whose gradients it adds up; of the others each process has its own part.
+        elsewhere: others, whose gradients another process has too and counts in the norm.
     """
 
     @property
     def names(self) -> Collection[str]: ...
+
+    @property
+    def elsewhere(self) -> Collection[str]: ...
 
     def arrived(self, name: str, grad: Tensor) -> None:
         """Take the gradient of a parameter, in the middle of the backward pass."""
@@ -104,7 +108,8 @@ class TrainStep:
         self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
             self._hooks = [self._hooked(name, exchange.arrived) for name in exchange.names]
-        own = {name: p for name, p in self.parameters.items() if exchange is None or name not in exchange.names}
+        counted = () if exchange is None else {*exchange.names, *exchange.elsewhere}
+        own = {name: p for name, p in self.parameters.items() if name not in counted}
         self._squares = Squares(own) if clip and own else None
         if self._squares is not None:
             for name in own:

@@ -1,7 +1,9 @@
 """Parts of a network in stages, for processes that share its work: a tower, or some of the fully connected units.
 
 **A tower** is half of every layer. Where towers talk the parts of a map arrive as tensors of their own, which the next
-convolution joins; a response norm across towers gets the other's channels at the border beside its own.
+convolution joins; a response norm across towers gets the other's channels at the border beside its own. Of the first
+fully connected layer a tower has the columns that read its own channels, of the second half of the units, of the third
+the columns that read these: sums behind the first and the third, and of the second's gradients, are all that goes over.
 
 **Shared units**: each process has all convolutions, on its own pictures, and some units of the first two fully
 connected layers, on everybody's. Of the first it has rows of the weight, and of the second the columns that read these
@@ -18,8 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.fast.border import bordered, widened
-from alexnet.fast.exchange import Link, gathered, gathered_rows, summed_rows
-from alexnet.fast.linear import rectified
+from alexnet.fast.exchange import Link, gathered, gathered_rows, shared, summed, summed_rows
 from alexnet.fast.lrn_pool import Maps, Tail
 from alexnet.fast.rewrite import FastNet
 from alexnet.fast.stages import (
@@ -67,6 +68,33 @@ class BorderTail(Stage):
 
 
 @dataclass(frozen=True)
+class Inputs(Stage):
+    """A fully connected layer that reads what this process has of its inputs; then all have all of its units."""
+
+    layer: FullyConnected
+    link: Link
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        features, weight = self.layer.product(maps, weights)
+        units = summed(multiplied(features, weight), self.link)
+        return (self.layer.finished(units, weights, seed),)
+
+    def prepared(self, weights: Weights) -> Weights:
+        return self.layer.prepared(weights)
+
+
+@dataclass(frozen=True)
+class OwnUnits(Stage):
+    """Some units of a fully connected layer, whose inputs all have."""
+
+    layer: FullyConnected
+    link: Link
+
+    def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
+        return self.layer((shared(join(maps).flatten(1), self.link),), weights, seed)
+
+
+@dataclass(frozen=True)
 class FirstShared(Stage):
     """Some units of a fully connected layer, for the pictures of all processes."""
 
@@ -88,12 +116,8 @@ class SecondShared(Stage):
     link: Link
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
-        layer = self.layer
-        bias = weights[f"{layer.name}.bias"].float()
-        features = summed_rows(multiplied(maps[0], weights[f"{layer.name}.weight"]), self.link)
-        if not layer.is_active:
-            return (features + bias.to(features.dtype),)
-        return (rectified(features, bias, layer.p, seed if layer.p else None, layer.salt),)
+        units = summed_rows(multiplied(maps[0], weights[f"{self.layer.name}.weight"]), self.link)
+        return (self.layer.finished(units, weights, seed),)
 
 
 def accelerate_tower(
@@ -104,13 +128,14 @@ def accelerate_tower(
     Args:
         tower: holds its parameters, by the names of the whole network's.
         lineage: of the whole network.
-        talks: rows before which the towers talk: "whole" or "border".
+        talks: rows before which the towers talk: "whole" or "border"; of fully connected layers, by what they are cut,
+            "inputs" or "units".
         link: the two processes.
         dtype: of the arithmetic.
     """
     rows = trace(lineage)
     weighted = [row for row in rows if row.weights]
-    is_even = all(row.out_shape[0] % 2 == 0 for row in weighted)
+    is_even = all(row.out_shape[0] % 2 == 0 for row in weighted if talks.get(row.layer.name) != "inputs")
     if not is_known(lineage) or not is_even or getattr(weighted[0].layer, "groups", 1) > 1:
         return None
     traced = {row.layer.name: _halved_shape(row) for row in rows}
@@ -118,7 +143,8 @@ def accelerate_tower(
     tails = (widened(stage.tail) for stage in stages if isinstance(stage, BorderTail))
     if not all(map(is_supported, stages)) or not all(tail.is_supported for tail in tails):
         return None
-    return FastNet(tower, (*stages, Gathered(link, is_last=True)), dtype, lineage)
+    last = () if talks[weighted[-1].layer.name] == "inputs" else (Gathered(link, is_last=True),)
+    return FastNet(tower, (*stages, *last), dtype, lineage)
 
 
 def accelerate_shared(parts: nn.Sequential, lineage: Lineage, link: Link, dtype: torch.dtype) -> FastNet | None:
@@ -160,11 +186,14 @@ def _talking(
             continue
         if talks.get(_weighted(stage)) == "whole":
             yield Gathered(link)
-        if isinstance(stage, FullyConnected):
-            each = traced[stage.name].out_shape[0]
-            yield replace(stage, units=(link.rank * each, link.size * each))
-        else:
+        if not isinstance(stage, FullyConnected):
             yield stage
+        elif talks[stage.name] == "inputs":
+            channels, *sides = stage.in_shape
+            yield Inputs(replace(stage, in_shape=(channels // link.size, *sides)), link)
+        else:
+            each = traced[stage.name].out_shape[0]
+            yield OwnUnits(replace(stage, units=(link.rank * each, link.size * each)), link)
 
 
 def _weighted(stage: Stage) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from alexnet.fast.conv1 import Blocks, block_weight, cut_blocks
-from alexnet.fast.linear import Units, dropped, rectified, shifted
+from alexnet.fast.linear import Units, biased, dropped, rectified, shifted
 from alexnet.fast.lrn_pool import Maps, Tail, fused
 from alexnet.fast.matvec import few, suits
 from alexnet.fast.towers import convolve, convolve_and_rectify, join
@@ -120,14 +120,20 @@ class FullyConnected(Stage):
     units: Units | None = None
 
     def __call__(self, maps: Maps, weights: Weights, seed: Tensor | None) -> Maps:
-        features, weight = self._product(maps, weights)
+        features, weight = self.product(maps, weights)
         bias = weights[f"{self.name}.bias"]
-        drop = seed if self.p and self.is_active else None
-        if suits(features, drop):
+        if suits(features, self._drop(seed)):
             return (few(features, weight, bias, self.is_active),)
         if not self.is_active:
             return (shifted(features, weight, bias),)
-        return (rectified(multiplied(features, weight), bias.float(), self.p, drop, self.salt, self.units),)
+        return (self.finished(multiplied(features, weight), weights, seed),)
+
+    def finished(self, units: Tensor, weights: Weights, seed: Tensor | None) -> Tensor:
+        """Bias, ReLU and dropout of a product (B, O)."""
+        bias = weights[f"{self.name}.bias"].float()
+        if not self.is_active:
+            return biased(units, bias)
+        return rectified(units, bias, self.p, self._drop(seed), self.salt, self.units)
 
     def prepared(self, weights: Weights) -> Weights:
         if len(self.in_shape) == 1:
@@ -136,12 +142,15 @@ class FullyConnected(Stage):
         last = weight.view(-1, *self.in_shape).permute(0, 2, 3, 1)
         return {f"{self.name}.last": last.reshape(weight.shape)}
 
-    def _product(self, maps: Maps, weights: Weights) -> tuple[Tensor, Tensor]:
+    def product(self, maps: Maps, weights: Weights) -> tuple[Tensor, Tensor]:
         """Features (B, F) and the weight for their order: channels slowest, as the table means it, or as maps lie."""
         weight, features = weights.get(f"{self.name}.last"), join(maps)
         if weight is None or features.ndim == 2:
             return features.flatten(1), weights[f"{self.name}.weight"]
         return features.permute(0, 2, 3, 1).flatten(1), weight
+
+    def _drop(self, seed: Tensor | None) -> Tensor | None:
+        return seed if self.p and self.is_active else None
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ class Reduction:
         wire: see `Bucket`.
         is_scattered: see `Bucket`.
         least: numbers that make a bucket large enough.
+        elsewhere: see `Exchange`.
     """
 
     def __init__(
@@ -98,12 +99,13 @@ class Reduction:
         wire: torch.dtype | None = None,
         is_scattered: bool = False,
         least: int = LEAST_NUMBERS,
+        elsewhere: Collection[str] = (),
     ) -> None:
         self.buckets = [
             Bucket({name: parameters[name] for name in names}, team, wire, is_scattered)
             for names in bucket_names({name: p.shape for name, p in parameters.items()}, least)
         ]
-        self.team = team
+        self.team, self.elsewhere = team, elsewhere
         self._home = {name: bucket for bucket in self.buckets for name in bucket.places}
         self._launched = 0
 

@@ -13,7 +13,7 @@ from alexnet.parallel.hybrid import Hybrid, Turns
 from alexnet.parallel.pieces import Fuse
 from alexnet.parallel.predict import Prediction, machine, predictions
 from alexnet.parallel.scheme import Scheme
-from alexnet.parallel.shared import SharedUnits, shared_part, shares_equally
+from alexnet.parallel.shared import FusedTowers, SharedUnits, shared_part, shares_equally, tower_part
 from alexnet.parallel.team import Team
 from alexnet.parallel.towers import Towers
 
@@ -67,7 +67,7 @@ def make_scheme(
         kind, reason = ("ddp", "as asked") if options.is_sharded else choose(net, batch_size, team.size, module)
     scheme: Scheme
     if kind == "towers":
-        scheme = Towers(net, team, fuse)
+        scheme = _towers(net, team, fuse)
     elif kind == "hybrid":
         scheme = _hybrid(net, team, options, batch_size, module, fuse)
     elif options.is_sharded:
@@ -78,6 +78,12 @@ def make_scheme(
     if module is not net and not isinstance(scheme.module, type(module)):
         reason += "; on torch's kernels, for the fused ones do not do this"
     return scheme, reason
+
+
+def _towers(net: AlexNet, team: Team, fuse: Fuse) -> Scheme:
+    part = tower_part(net, team)
+    fused = fuse(part)
+    return Towers(net, team) if fused is None else FusedTowers(part, fused)
 
 
 def _hybrid(net: AlexNet, team: Team, options: Options, batch_size: int, module: nn.Module, fuse: Fuse) -> Scheme:

@@ -16,7 +16,7 @@ from typing import Literal
 from alexnet.lineages import Lineage, Row, totals, trace
 from alexnet.lineages.spec import Linear, Norm
 from alexnet.lineages.trace import fully_connected
-from alexnet.parallel.towers import TOWERS, exchanges
+from alexnet.parallel.towers import TOWERS, cuts, exchanges
 
 Name = Literal["one process", "ddp", "ddp, sharded optimizer", "hybrid", "towers"]
 BACKWARD = 2 / 3  # of the work of a convolution
@@ -167,15 +167,28 @@ class Work:
 
     def towers(self, batch_size: int, is_fused: bool) -> Prediction:
         """Half of every layer on each of two ranks."""
-        costs, talks = self.costs, exchanges(self.lineage)
-        numbers = [_exchanged(row, talks[row.layer.name]) for row in self.rows if row.layer.name in talks]
-        sent = 2 * sum(numbers) * costs.number_bytes * batch_size
-        sent += self.lineage.num_classes / TOWERS * costs.number_bytes * batch_size
-        exposed = costs.message_s(sent, TOWERS, calls=2 * len(numbers) + 1)
+        costs = self.costs
+        numbers, calls = self._tower_messages(is_fused)
+        sent = numbers * costs.number_bytes * batch_size
+        exposed = costs.message_s(sent, TOWERS, calls)
         conv = self._conv_s(batch_size, is_fused) * (costs.tower if is_fused else 1 / TOWERS)
         work = conv + self._fc_s(batch_size, 1) / TOWERS
         step = work + costs.update * (self.conv_params + self.fc_params) / TOWERS + costs.fixed + exposed
         return Prediction("towers", batch_size, TOWERS, step, exposed, sent)
+
+    def _tower_messages(self, is_fused: bool) -> tuple[float, int]:
+        """Numbers of one picture that a tower sends in a step, and in how many messages; fused: see shared.py."""
+        talks, cut = exchanges(self.lineage), cuts(self.lineage)
+        gathered = [row for row in self.rows if row.layer.name in talks and not (is_fused and row.layer.name in cut)]
+        numbers = [2 * _exchanged(row, talks[row.layer.name]) for row in gathered]
+        if not is_fused:
+            return sum(numbers) + self.lineage.num_classes / TOWERS, 2 * len(numbers) + 1
+        sums = [
+            prod(row.out_shape if by == "inputs" else row.in_shape)
+            for row in self.rows
+            if (by := cut.get(row.layer.name))
+        ]
+        return sum(numbers) + sum(sums), 2 * len(numbers) + len(sums)
 
     def _beside(self, message_s: float, conv_s: float) -> float:
         """What a step loses to messages that go on beside the convolutions' backward pass."""

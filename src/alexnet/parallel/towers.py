@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from alexnet.errors import UsageError
 from alexnet.lineages import Lineage
 from alexnet.lineages.spec import Conv, Linear, Local, Norm
+from alexnet.lineages.trace import fully_connected
 from alexnet.model import AlexNet
-from alexnet.parallel.buckets import Reduction
-from alexnet.parallel.pieces import Fuse, Part, parts
+from alexnet.parallel.pieces import parts
 from alexnet.parallel.scheme import Loss, Scheme
 from alexnet.parallel.shares import Stretches
 from alexnet.parallel.team import Team
@@ -36,6 +36,15 @@ def exchanges(lineage: Lineage) -> dict[str, str]:
                 found[layer.name] = "border"
         is_split = is_split or isinstance(layer, Conv | Linear)
     return found
+
+
+def cuts(lineage: Lineage) -> dict[str, str]:
+    """What the fully connected layers of two fused towers are cut by, the inputs or the units, in turns.
+
+    The first reads the channels of its own tower, and what is added up then all have; so the second takes some units of
+    it all, and the third reads these.
+    """
+    return {layer.name: ("inputs", "units")[number % 2] for number, layer in enumerate(fully_connected(lineage))}
 
 
 def require_towers(lineage: Lineage, size: int) -> None:
@@ -73,24 +82,16 @@ class Tower(nn.Sequential):
 
 
 class Towers(Scheme):
-    """Two processes, a tower each: both see every picture.
-
-    Args:
-        fuse: gives the tower in a faster form, where there is one.
-    """
+    """Two processes, a tower each: both see every picture."""
 
     name = "towers"
     has_whole_loss = True
 
-    def __init__(self, net: AlexNet, team: Team, fuse: Fuse = lambda part: None) -> None:
+    def __init__(self, net: AlexNet, team: Team) -> None:
         tower = Tower(net, team)
-        fused = fuse(Part(tower, net, "tower", team, exchanges(net.lineage)))
-        super().__init__(net, fused or tower, dict(tower.named_parameters()), team)
+        super().__init__(net, tower, dict(tower.named_parameters()), team)
         self.stretches = Stretches.by_rows({name: p.shape for name, p in net.named_parameters()}, team.size)
         self.part = (0, 1)
-
-    def exchange(self) -> Reduction:
-        return Reduction({}, self.team)  # maps and features go over, gradients of weights do not
 
     def gradients(self, inputs: Tensor, labels: Tensor, loss_of: Loss, batch_size: int) -> Tensor:
         loss = super().gradients(inputs, labels, loss_of, batch_size)
