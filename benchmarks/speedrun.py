@@ -131,8 +131,11 @@ def main() -> None:
     if given.together:
         settings = {**SETTINGS, "batch_size": given.batch_size, "parallel": given.parallel}
         settings["lr"] *= given.batch_size / SETTINGS["batch_size"]
-        found = [one_together(given.data, seed, settings) for seed in given.seeds]
-        print(*map(json.dumps, found), json.dumps(summary(found, settings, len(visible_gpus()))), sep="\n")
+        found = []
+        for seed in given.seeds:
+            found.append(one_together(given.data, seed, settings))
+            print(json.dumps(found[-1]), flush=True)
+        print(json.dumps(summary(found, settings, len(visible_gpus()))))
         return
     results = spread_out(given.data, given.seeds)
     if len(results) < len(given.seeds):
