@@ -1,9 +1,11 @@
 """The fused step on several processes: in Triton's interpreter over gloo, on GPUs captured over NCCL."""
 
+import gc
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
+from weakref import ref
 
 import pytest
 import torch
@@ -121,6 +123,19 @@ def test_hybrid_is_not_chosen_for_batches_that_cannot_be_shared_equally() -> Non
     net = AlexNet("bvlc")
     chosen = [make_scheme(net, Team(0, 2), Options(), size, fused, in_float32)[0].name for size in (256, 254)]
     assert chosen == ["hybrid", "ddp"]
+
+
+@pytest.mark.parametrize("kind", ["ddp", "towers", "hybrid"])
+def test_a_step_is_gone_with_its_last_reference(kind: Kind) -> None:
+    """NCCL's processes do not end while a graph with a message lives, and this one lives as long as its step."""
+    _, step = begin(Team(0, 2), torch.device("cpu"), kind, is_overlapped=True)
+    inner = ref(step._step)
+    gc.disable()
+    try:
+        del step
+        assert inner() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels run on the GPU here")

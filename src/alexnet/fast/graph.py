@@ -107,13 +107,15 @@ class TrainStep:
         self._beside = Branch()
         self._hooks: list[RemovableHandle] = []
         if exchange is not None and is_overlapped:
-            self._hooks = [self._hooked(name, exchange.arrived) for name in exchange.names]
+            self._hooks = [
+                _hooked(self._weights[name], name, exchange.arrived, self._beside) for name in exchange.names
+            ]
         counted = () if exchange is None else {*exchange.names, *exchange.elsewhere}
         own = {name: p for name, p in self.parameters.items() if name not in counted}
         self._squares = Squares(own) if clip and own else None
         if self._squares is not None:
             for name in own:
-                self._hooked(name, self._squares.arrived)
+                _hooked(self._weights[name], name, self._squares.arrived, self._beside)
         self._replay: Callable[[], Tensor] | None = None
         self._is_unrecordable = False
         self._images = self._labels = self.lr
@@ -195,16 +197,6 @@ class TrainStep:
             grads = torch.autograd.grad(logits, [self._weights[name] for name in self.parameters], slopes)
         self._beside.join()
         return loss, list(grads)
-
-    def _hooked(self, name: str, arrived: Callable[[str, Tensor], None]) -> RemovableHandle:
-        """Let `arrived` take a weight's gradient as it comes, which may be beside the rest of the backward pass."""
-
-        def take(grad: Tensor) -> None:
-            with self._beside.aside():
-                arrived(name, grad)
-
-        handle: RemovableHandle = self._weights[name].register_hook(take)  # type: ignore[no-untyped-call]
-        return handle
 
     def _summed(self, grads: list[Tensor]) -> list[Tensor]:
         """The gradients of the whole batch."""
@@ -347,6 +339,21 @@ def cudnn_searches() -> AbstractContextManager[None]:
         enabled=True, benchmark=True, allow_tf32=torch.backends.cudnn.allow_tf32
     )
     return flags
+
+
+def _hooked(leaf: Tensor, name: str, arrived: Callable[[str, Tensor], None], beside: Branch) -> RemovableHandle:
+    """Let `arrived` take a weight's gradient as it comes, beside the rest of the backward pass.
+
+    The hook must not know the step that owns the leaf: NCCL's processes part only once the last graph with a message
+    is gone, and a circle of references would keep it.
+    """
+
+    def take(grad: Tensor) -> None:
+        with beside.aside():
+            arrived(name, grad)
+
+    handle: RemovableHandle = leaf.register_hook(take)  # type: ignore[no-untyped-call]
+    return handle
 
 
 def _leaf(parameter: Tensor, dtype: torch.dtype, is_trained: bool) -> Tensor:

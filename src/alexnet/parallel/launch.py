@@ -1,5 +1,6 @@
 """From what torchrun started to a team, and from one rank's failure to the end of all, with one message."""
 
+import gc
 import os
 import socket
 import sys
@@ -51,6 +52,7 @@ def gathered() -> Iterator[Team]:
         raise
     finally:
         over.set()
+    gc.collect()  # NCCL waits for the end of every captured graph that holds a message
     dist.destroy_process_group()
 
 
@@ -65,6 +67,7 @@ def _join(place: Place) -> Any:
             )
         torch.cuda.set_device(place.local_rank)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    os.environ.setdefault("TORCH_NCCL_HIGH_PRIORITY", "1")  # as urgent as what waits for it, see `fast.branch`
     try:
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
         store = PrefixStore(f"alexnet/{place.restarts}", store)  # torchrun keeps what earlier starts have written
