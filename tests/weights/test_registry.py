@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from alexnet.data.user_cache import home
 from alexnet.errors import UnreadableWeights, UsageError
 from alexnet.lineages import LINEAGES
-from alexnet.weights.caches import caches, find_here, home, place_of
+from alexnet.weights.caches import caches, find_here, place_of
 from alexnet.weights.foreign import READERS
 from alexnet.weights.registry import FILES, Checksum, KnownFile, known_file, told_by_checksum
 

@@ -1,14 +1,12 @@
 """Where files of weights lie on this machine: our cache first, then those of torch hub and of the Hugging Face hub."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from alexnet.data.user_cache import OURS, folder_of, home, user_cache
 from alexnet.errors import UnreadableWeights
 from alexnet.weights.registry import KnownFile, digest_of
-
-OURS = "ALEXNET_HOME"
 
 
 class Cache(NamedTuple):
@@ -18,23 +16,18 @@ class Cache(NamedTuple):
     folder: Path
 
 
-def home() -> Path:
-    """Where downloads go: ALEXNET_HOME, else `alexnet` in the user's cache folder."""
-    return _folder(OURS) or _user_cache() / "alexnet"
-
-
 def caches() -> list[Cache]:
     """The folders that are looked into before anything is fetched, in this order."""
     return [
         Cache(OURS, home()),
-        Cache("TORCH_HOME", _folder("TORCH_HOME") or _user_cache() / "torch"),
-        Cache("HF_HOME", _folder("HF_HOME") or _user_cache() / "huggingface"),
+        Cache("TORCH_HOME", folder_of("TORCH_HOME") or user_cache() / "torch"),
+        Cache("HF_HOME", folder_of("HF_HOME") or user_cache() / "huggingface"),
     ]
 
 
 def hub_cache() -> Path:
     """Where the Hugging Face hub keeps repositories."""
-    return _folder("HF_HUB_CACHE") or caches()[2].folder / "hub"
+    return folder_of("HF_HUB_CACHE") or caches()[2].folder / "hub"
 
 
 def place_of(file: KnownFile) -> Path:
@@ -77,12 +70,3 @@ def find_here(file: KnownFile) -> Path | None:
                 f"{file.checksum.digest}. Remove it and run `alexnet weights get {file.name}`."
             )
     return None
-
-
-def _folder(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value).expanduser() if value else None
-
-
-def _user_cache() -> Path:
-    return _folder("XDG_CACHE_HOME") or Path.home() / ".cache"
