@@ -5,6 +5,9 @@ import os
 import pytest
 import torch
 
+from alexnet.fast.cpu.compiled import Compiled
+from alexnet.fast.cpu.norm_pool import OPERATOR
+
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are first imported
     # numpy warns about what the interpreter does with lanes that a mask hides
@@ -16,6 +19,17 @@ else:
 @pytest.fixture
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture(scope="session")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    """The compiled norm and pooling; nobody's cache has a part in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALEXNET_HOME", str(tmp_path_factory.mktemp("home")))
+        made = Compiled(OPERATOR.source)
+        made.compile()
+    assert made.function is not None, made.reason
+    return made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

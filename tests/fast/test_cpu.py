@@ -14,9 +14,11 @@ from torch import Tensor
 from alexnet.errors import UsageError
 from alexnet.fast import accelerate
 from alexnet.fast.cpu import CpuNet, accelerate_on_cpu, processor
+from alexnet.fast.cpu.norm_pool import OPERATOR
 from alexnet.lineages import LINEAGES, Lineage, find
 from alexnet.lineages.spec import Conv, Layer, Linear, Local, Norm
 from alexnet.model import AlexNet
+from oracles.compiler import has_compiler
 from oracles.lively import blotches, lively_net, relative_error
 
 needs_onednn = pytest.mark.skipif(not processor.has_onednn(), reason="torch has no oneDNN here")
@@ -51,6 +53,17 @@ def narrow(name: str) -> Lineage:
     return replace(table, layers=tuple(rows))
 
 
+@pytest.fixture(params=["compiled", "by torch"])
+def norms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms and poolings by the compiled operator, or by torch, whatever the cache of this machine holds."""
+    is_compiled = request.param == "compiled"
+    if is_compiled and not has_compiler():
+        pytest.skip("no C compiler")
+    function = request.getfixturevalue("operator").function if is_compiled else None
+    monkeypatch.setattr(OPERATOR, "find", lambda: function)
+
+
+@pytest.mark.usefixtures("norms")
 @pytest.mark.parametrize("lineage", [find("bvlc"), *map(narrow, LINEAGES)], ids=lambda table: table.name)
 def test_every_lineage_in_every_precision(lineage: Lineage) -> None:
     net = lively_net(lineage)
@@ -63,6 +76,7 @@ def test_every_lineage_in_every_precision(lineage: Lineage) -> None:
         assert relative_error(logits(accelerate(net, torch.int8, images), images), expected) <= 0.06
 
 
+@pytest.mark.usefixtures("norms")
 @pytest.mark.parametrize("count", [1, 3, 8, 9])
 @pytest.mark.parametrize("size", [67, 70])
 def test_any_batch_and_size(count: int, size: int) -> None:

@@ -1,13 +1,16 @@
 """A finished network in, an equal one that is faster on this processor out."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from alexnet.errors import UsageError
 from alexnet.fast.cpu import processor
+from alexnet.fast.cpu.compiled import WORTH
 from alexnet.fast.cpu.integers import IntegerConv, IntegerLinear, Range
+from alexnet.fast.cpu.norm_pool import OPERATOR, NormPool
 from alexnet.fast.cpu.packed import PackedConv, PackedLinear
 from alexnet.fast.cpu.plan import Step, Weighted, fed, steps
 from alexnet.lineages import trace
@@ -50,6 +53,7 @@ class CpuNet(nn.Module):
         self._sources = list(net.parameters())
         self._versions: list[int] = []
         self._steps: list[tuple[str, Step]] = []
+        self._seen = 0
         self.train(net.training)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -57,6 +61,9 @@ class CpuNet(nn.Module):
         if self.training or torch.is_grad_enabled() or images.device.type != "cpu":
             logits: Tensor = self.net(images)
             return logits
+        self._seen += len(images)
+        if self._seen > WORTH:
+            OPERATOR.compile()
         before, after = self._parts()
         maps = [_through(before, part) for part in torch.split(images, IMAGES_PER_PART)]
         return _through(after, torch.cat(maps) if len(maps) > 1 else maps[0]).float()
@@ -66,7 +73,7 @@ class CpuNet(nn.Module):
         versions = [0 if source.is_inference() else source._version for source in self._sources]
         if versions != self._versions:
             with torch.inference_mode():
-                self._steps = list(steps(self.net, self._pack))
+                self._steps = handing_on(list(steps(self.net, self._pack)))
             self._versions = versions
         return self._steps
 
@@ -90,6 +97,17 @@ class CpuNet(nn.Module):
         if isinstance(layer, nn.Conv2d):
             return IntegerConv.of(layer, is_rectified, self._sizes[name], inputs, outputs)
         return IntegerLinear.of(layer, is_rectified, inputs, outputs)
+
+
+def handing_on(chain: list[tuple[str, Step]]) -> list[tuple[str, Step]]:
+    """The steps, of which those before a layer of integers give it the integers that it wants."""
+    followers = [*(step for _, step in chain[1:]), None]
+    return [
+        (name, replace(step, outputs=follower.inputs))
+        if isinstance(step, NormPool) and isinstance(follower, IntegerConv | IntegerLinear)
+        else (name, step)
+        for (name, step), follower in zip(chain, followers, strict=True)
+    ]
 
 
 def find_ranges(net: CpuNet, samples: Tensor) -> dict[str, Range]:

@@ -3,32 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from alexnet.fast.cpu.norm import ResponseNorm
+from alexnet.fast.cpu.norm_pool import MaxPool, NormPool
 from alexnet.model.layers import Dropout, LocalResponseNorm
 
 Step = Callable[[Tensor], Tensor]
 Weighted = nn.Conv2d | nn.Linear
 Pack = Callable[[str, Weighted, bool], Step]
 """Makes the step of a layer with weights: its name, the layer, whether ReLU follows."""
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    """Pooling of numbers of any type."""
-
-    layer: nn.MaxPool2d
-
-    def __call__(self, maps: Tensor) -> Tensor:
-        if maps.dtype != torch.uint8:
-            result: Tensor = self.layer(maps)
-            return result
-        size, stride = self.layer.kernel_size, self.layer.stride
-        pair = [[side, side] for side in (size, stride, 0, 1)]
-        pooled: Tensor = torch.ops.quantized.max_pool2d(maps, *pair, self.layer.ceil_mode)
-        return pooled
 
 
 @dataclass(frozen=True)
@@ -44,6 +28,23 @@ class Plain:
 
 def steps(net: nn.Sequential, pack: Pack) -> Iterator[tuple[str, Step]]:
     """The steps in order, each with the name of the layer that it begins with."""
+    rest = list(single_steps(net, pack))
+    while rest:
+        name, step = rest.pop(0)
+        match step, rest[0][1] if rest else None:
+            case (ResponseNorm() as norm, MaxPool() as pool) | (MaxPool() as pool, ResponseNorm() as norm):
+                rest.pop(0)
+                yield name, NormPool(norm, pool, pools_first=step is pool)
+            case ResponseNorm() as norm, _:
+                yield name, NormPool(norm, None)
+            case MaxPool() as pool, _:
+                yield name, NormPool(None, pool)
+            case _:
+                yield name, step
+
+
+def single_steps(net: nn.Sequential, pack: Pack) -> Iterator[tuple[str, Step]]:
+    """The steps before norms and poolings side by side are one."""
     children = list(net.named_children())
     layers = [None, *(layer for _, layer in children), None]
     for (name, layer), before, after in zip(children, layers[:-2], layers[2:], strict=True):
