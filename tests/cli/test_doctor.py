@@ -1,5 +1,8 @@
 """`alexnet doctor`."""
 
+import json
+import os
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alexnet.cli.doctor import EXTRAS
+from oracles.compiler import has_compiler
 
 Alexnet = Callable[..., Any]
 
@@ -21,6 +25,19 @@ def test_json_tells_versions_devices_disk_caches_and_extras(alexnet: Alexnet, tm
     assert facts["caches"][0] == {
         "variable": "ALEXNET_HOME", "is_set": True, "folder": str(tmp_path), "exists": True,
     }  # fmt: skip
+
+
+def test_it_compiles_norm_and_pooling_or_says_why_not(tmp_path: Path) -> None:
+    def said(**environment: str) -> str:
+        """In a process of its own, since one that has the operator keeps it."""
+        command = [sys.executable, "-m", "alexnet", "doctor", "--json"]
+        variables = {**os.environ, "ALEXNET_HOME": str(tmp_path), **environment}
+        text: str = json.loads(subprocess.check_output(command, env=variables))["cpu"]["norm_and_pooling"]
+        return text
+
+    assert "not compiled: " in said(PATH="", CC="")
+    assert (said() == "compiled") == has_compiler()
+    assert (said(PATH="", CC="") == "compiled") == has_compiler()
 
 
 def test_a_missing_extra_comes_with_the_line_that_installs_it(alexnet: Alexnet) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from alexnet.data.ordered import core_count
+from alexnet.fast.cpu.norm_pool import OPERATOR
 from alexnet.inference import Classifier
 from alexnet.inference.squares import stacked
 from alexnet.serve.admission import Admission
@@ -97,7 +98,9 @@ class Batches:
             self._computers.shutdown(wait=False, cancel_futures=True)
 
     async def warm_up(self) -> None:
-        """Lay out the weights and learn the speed, before anybody waits for it."""
+        """Compile what can be, lay out the weights and learn the speed, before anybody waits for it."""
+        if self.classifier.device.type == "cpu":
+            OPERATOR.compile()
         side = self.classifier.preprocessing.side
         for count in (1, 8, 8):
             squares = [np.zeros((side, side, 3), np.uint8)] * count
