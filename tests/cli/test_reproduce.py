@@ -81,7 +81,7 @@ def test_a_smoke_run_says_that_it_is_one_and_is_not_made_twice(
     documents = json.loads(first.out)
     assert [each["claim"] for each in documents] == list(names)
     assert {each["verdict"] for each in documents} == {"smoke run"}
-    assert first.err.count("seed 0") == 3  # the base, and biases of 1 and 0
+    assert first.err.count("seed 0") == 4  # the base, and biases of 1, 0 and 0.1
     assert (tmp_path / "init" / "curves.svg").exists()
     with Image.open(tmp_path / "retrieval" / "neighbours.jpg") as drawing:
         assert drawing.format == "JPEG"
