@@ -5,7 +5,7 @@ In a captured step of a small batch those are computed beside the other gradient
 
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from alexnet.fast.branch import beside, side_by_side
 from alexnet.fast.lrn_pool import Maps
+from alexnet.fast.turned import input_slopes
 
 
 def convolved(maps: Maps, weight: Tensor, stride: int, padding: int) -> Maps:
@@ -52,10 +53,10 @@ class _Convolved(torch.autograd.Function):
         map_grads: tuple[Tensor | None, ...] = (None,) * len(maps)
         if of_weight:
             with beside(*grads, *maps) if of_maps else nullcontext():  # the first layer's comes last: nothing is left
-                slopes = [_slopes(ctx.stride, ctx.padding, "weight", *part) for part in parts]
+                slopes = [_weight_slopes(*part, ctx.stride, ctx.padding) for part in parts]
                 weight_grad = torch.cat(slopes) if len(slopes) > 1 else slopes[0]
         if of_maps:
-            works = [partial(_slopes, ctx.stride, ctx.padding, "maps", *part) for part in parts]
+            works = [partial(input_slopes, *part, ctx.stride, ctx.padding) for part in parts]
             map_grads = side_by_side(works, len(maps[0]))
         return weight_grad, None, None, *map_grads
 
@@ -82,12 +83,8 @@ def slopes_of_product(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | N
     return grad @ weight if ctx.needs_input_grad[0] else None, weight_grad
 
 
-def _slopes(
-    stride: int, padding: int, of: Literal["maps", "weight"], grad: Tensor, images: Tensor, kernels: Tensor
-) -> Tensor:
-    """The gradient of one of a convolution's two inputs."""
-    found: Tensor = torch.ops.aten.convolution_backward(
-        grad, images, kernels, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1,
-        (of == "maps", of == "weight", False),
-    )[0 if of == "maps" else 1]  # fmt: skip
-    return found
+def _weight_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    slopes: Tensor = torch.ops.aten.convolution_backward(
+        grad, images, kernels, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (False, True, False)
+    )[1]
+    return slopes
