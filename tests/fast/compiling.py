@@ -85,6 +85,8 @@ def main() -> None:
     maps = torch.zeros(1, 48, 13, 7, dtype=torch.bfloat16).requires_grad_()
     tail = lrn_pool.Tail(48, "first", Norm("norm"), Pool("pool"))
     border.bordered(tail, maps, torch.zeros(48), Alone()).sum().backward()
+    wide = torch.zeros(1, 48 + border.CHUNK, 13, 7, dtype=torch.bfloat16).requires_grad_()
+    border.cropped(tail, wide, torch.zeros(48 + border.CHUNK), Alone()).sum().backward()
     lrn_pool.MANY_OUTPUTS = 0
     lrn_pool.fused(tail, (maps,), torch.zeros(48))[0].sum().backward()
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,14 +18,16 @@ import alexnet
 from alexnet.parallel.team import Team
 
 
-def together(size: int, work: Callable[..., Any], *args: Any, on_gpus: bool = False) -> list[Any]:
-    """What `work(team, *args)` returned on each of `size` ranks; anything that torch can save."""
+def together(size: int, work: Callable[..., Any], *args: Any, on_gpus: bool = False, **named: Any) -> list[Any]:
+    """What `work(team, *args, **named)` returned on each of `size` ranks; anything that torch can save."""
     with TemporaryDirectory() as folder:
         context = multiprocessing.get_context("forkserver")  # it imports torch once, for all that it starts
         context.set_forkserver_preload(["alexnet.train.train"])
         port = free_port()
         processes = [
-            context.Process(target=_member, args=(rank, size, port, Path(folder), on_gpus, work, args))
+            context.Process(
+                target=_member, args=(rank, size, port, Path(folder), on_gpus, partial(work, **named), args)
+            )
             for rank in range(size)
         ]
         for process in processes:

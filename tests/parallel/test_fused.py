@@ -31,6 +31,7 @@ from parallel.processes import together
 
 pytest.importorskip("triton")
 BATCH_SIZE = 8
+TINY = find("tiny")
 Kind = Literal["ddp", "towers", "hybrid"]
 State = Mapping[str, Tensor]
 
@@ -52,10 +53,11 @@ def begin(
     is_overlapped: bool,
     weights: State | None = None,
     saved: State = MappingProxyType({}),
+    lineage: Lineage = TINY,
 ) -> tuple[Scheme, FusedStep]:
     """A scheme and its step, from the start or from a checkpoint, which is read when the scheme is there already."""
-    recipe = resolve_training({"lineage": "tiny", "batch_size": BATCH_SIZE, "clip": 0.5}, find("tiny"))
-    net = fresh_network(find("tiny"), recipe).to(place)
+    recipe = resolve_training({"lineage": "tiny", "batch_size": BATCH_SIZE, "clip": 0.5}, TINY)
+    net = fresh_network(lineage, recipe).to(place)
     options = Options(kind, wire="float32")
     scheme, _ = make_scheme(net, team, options, BATCH_SIZE, fused, in_float32)
     assert isinstance(scheme.module, FastNet)
@@ -73,6 +75,7 @@ def learn(
     lr: float = 0.02,
     is_overlapped: bool = True,
     stop_after: int = 0,
+    lineage: Lineage = TINY,
 ) -> dict[str, Tensor]:
     """Weights and velocities after a step for each batch of so many pictures, with dropout and clipping.
 
@@ -80,12 +83,12 @@ def learn(
     """
     place = torch.device(device, team.rank) if device == "cuda" else torch.device(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    scheme, step = begin(team, place, kind, is_overlapped)
+    scheme, step = begin(team, place, kind, is_overlapped, lineage=lineage)
     noise = torch.Generator().manual_seed(1)
     for number, count in enumerate(batches):
         if stop_after and number == stop_after:
             weights, velocities = written(scheme, step)
-            scheme, step = begin(team, place, kind, is_overlapped, weights, velocities)
+            scheme, step = begin(team, place, kind, is_overlapped, weights, velocities, lineage)
         images, labels = torch.randn(count, 3, 67, 67, generator=noise), torch.randint(0, 10, (count,), generator=noise)
         mine = share_of_batch(count, *scheme.part)
         slots = torch.arange(mine.start, mine.stop)
@@ -104,11 +107,11 @@ def written(scheme: Scheme, step: FusedStep) -> tuple[dict[str, Tensor], dict[st
 
 def with_units(name: str, units: int) -> Lineage:
     """The small network with so many units in one fully connected layer."""
-    rows = find("tiny").layers
+    rows = TINY.layers
     changed = (
         replace(row, out_features=units) if isinstance(row, Linear) and row.name == name else row for row in rows
     )
-    return replace(find("tiny"), layers=tuple(changed))
+    return replace(TINY, layers=tuple(changed))
 
 
 @pytest.mark.parametrize(("name", "is_fused"), [("fc6", True), ("fc7", False), ("fc8", True)])
@@ -117,6 +120,18 @@ def test_towers_that_cannot_be_halved_stay_on_plain_kernels(name: str, is_fused:
     net = AlexNet(with_units(name, 5))
     scheme, _ = make_scheme(net, Team(0, 2), Options("towers"), BATCH_SIZE, fused, in_float32)
     assert isinstance(scheme.module, FastNet) == is_fused
+
+
+def test_a_tower_sends_what_it_must() -> None:
+    """Kernels in place of the first layer's channels, maps beside the convolution that reads them, sums of features."""
+    scheme, _ = make_scheme(AlexNet("bvlc"), Team(0, 2), Options("towers"), BATCH_SIZE, fused, in_float32)
+    assert isinstance(scheme.module, FastNet)
+    kinds = [type(stage).__name__ for stage in scheme.module.stages]
+    assert kinds == [
+        "FirstOfTower", "Convolution", "BorderTail", "BothHalves", "ActiveConvolution", "Convolution", "FusedTail",
+        "Inputs", "OwnUnits", "Inputs",
+    ]  # fmt: skip
+    assert scheme.module.blocks == fused(AlexNet("bvlc")).blocks
 
 
 def test_hybrid_is_not_chosen_for_batches_that_cannot_be_shared_equally() -> None:
@@ -144,6 +159,16 @@ def test_interpreted_steps_end_where_one_process_does(kind: Kind, size: int) -> 
     batches = [8, 3]  # the second has fewer pictures than there may be processes, and comes after a stop
     (expected,) = together(1, learn, "cpu", batches)
     for found in together(size, learn, "cpu", batches, kind, 0.02, True, 1):
+        assert distance(found, expected) < 2e-5
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels run on the GPU here")
+def test_towers_whose_norms_come_behind_their_pools() -> None:
+    """As in caffenet: such a norm has no convolution's bias before it."""
+    conv1, norm1, pool1, conv2, norm2, pool2, *rest = TINY.layers
+    lineage = replace(TINY, layers=(conv1, pool1, norm1, conv2, pool2, norm2, *rest))
+    (expected,) = together(1, learn, "cpu", [8], lineage=lineage)
+    for found in together(2, learn, "cpu", [8], "towers", lineage=lineage):
         assert distance(found, expected) < 2e-5
 
 

@@ -1,7 +1,7 @@
-"""Maps and features on their way between processes that hold parts of a network, forward and, summed, backward.
+"""Features on their way between processes that hold parts of a network, forward and, summed, backward.
 
-B pictures, C channels or F features of a part, N parts. Inside a captured step a message takes 8 to 45 us, so nothing
-is copied that need not be: parts of a map arrive as tensors of their own, as towers are kept here anyway.
+B pictures, F features of a part, N parts. Inside a captured step a message takes 8 to 45 us, so nothing is copied that
+need not be.
 """
 
 from typing import Any, Protocol
@@ -9,8 +9,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-
-from alexnet.fast.lrn_pool import Maps
 
 
 class Work(Protocol):
@@ -41,15 +39,10 @@ class Link(Protocol):
         ...
 
 
-def gathered(part: Tensor, link: Link, *, is_shared: bool) -> Maps:
-    """The parts of all, in order, each (B, C, H, W) in channels_last or (B, F).
-
-    Args:
-        is_shared: each process goes on with a part of what follows, so that the gradients of all have to be added up;
-            if not, all do the same and each has the whole gradient already.
-    """
-    maps: Maps = _Gathered.apply(part, link, is_shared)  # type: ignore[no-untyped-call]
-    return maps
+def gathered(part: Tensor, link: Link) -> Tensor:
+    """The features (B, F) of all, side by side; all do the same with them, so that each has the whole gradient."""
+    whole: Tensor = _Gathered.apply(part, link)  # type: ignore[no-untyped-call]
+    return whole
 
 
 def gathered_rows(rows: Tensor, link: Link) -> Tensor:
@@ -78,19 +71,14 @@ def shared(whole: Tensor, link: Link) -> Tensor:
 
 class _Gathered(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, part: Tensor, link: Link, is_shared: bool) -> Maps:
-        ctx.link, ctx.is_shared = link, is_shared
-        return tuple(map(_seen, everyone(_as_sent(part), link)))
+    def forward(ctx: Any, part: Tensor, link: Link) -> Tensor:
+        ctx.link = link
+        return torch.cat(tuple(everyone(part, link)), dim=1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if not ctx.is_shared:
-            return grads[ctx.link.rank], None, None
-        parts = grads[0].new_empty((len(grads), *_as_sent(grads[0]).shape))
-        for part, grad in zip(parts, grads, strict=True):
-            part.copy_(_as_sent(grad))
-        return _seen(_own(parts, ctx.link)), None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return grad.chunk(ctx.link.size, dim=1)[ctx.link.rank], None
 
 
 class _GatheredRows(torch.autograd.Function):
@@ -164,12 +152,3 @@ def _total(parts: Tensor, link: Link) -> Tensor:
 
 def _by_process(rows: Tensor, link: Link) -> Tensor:
     return rows.contiguous().view(link.size, len(rows) // link.size, *rows.shape[1:])
-
-
-def _as_sent(maps: Tensor) -> Tensor:
-    """As it travels: (B, H, W, C), or features as they are."""
-    return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
-
-
-def _seen(dense: Tensor) -> Tensor:
-    return dense.permute(0, 3, 1, 2) if dense.ndim == 4 else dense

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from alexnet.fast.conv1 import Blocks
 from alexnet.fast.cpu import accelerate_on_cpu
-from alexnet.fast.stages import BlockConvolution, Stage, plan
+from alexnet.fast.stages import Stage, plan
 from alexnet.lineages import Lineage
 from alexnet.model import AlexNet, Dropout
 
@@ -58,8 +58,7 @@ class FastNet(nn.Module):
     @property
     def blocks(self) -> Blocks | None:
         """How the first layer cuts pictures into blocks, which it also takes ready-made; None if it does not."""
-        first = self.stages[0]
-        return first.blocks if isinstance(first, BlockConvolution) else None
+        return getattr(self.stages[0], "blocks", None)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K), float32, of images (B, C, H, W)."""

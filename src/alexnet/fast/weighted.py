@@ -53,7 +53,7 @@ class _Convolved(torch.autograd.Function):
         map_grads: tuple[Tensor | None, ...] = (None,) * len(maps)
         if of_weight:
             with beside(*grads, *maps) if of_maps else nullcontext():  # the first layer's comes last: nothing is left
-                slopes = [_weight_slopes(*part, ctx.stride, ctx.padding) for part in parts]
+                slopes = [weight_slopes(*part, ctx.stride, ctx.padding) for part in parts]
                 weight_grad = torch.cat(slopes) if len(slopes) > 1 else slopes[0]
         if of_maps:
             works = [partial(input_slopes, *part, ctx.stride, ctx.padding) for part in parts]
@@ -83,7 +83,8 @@ def slopes_of_product(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | N
     return grad @ weight if ctx.needs_input_grad[0] else None, weight_grad
 
 
-def _weight_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+def weight_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    """The gradient of kernels (O, C, k, k) from that of their convolution with images (B, C, H, W)."""
     slopes: Tensor = torch.ops.aten.convolution_backward(
         grad, images, kernels, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (False, True, False)
     )[1]

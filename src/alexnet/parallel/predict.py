@@ -151,7 +151,7 @@ class Work:
         return Prediction("hybrid", batch_size, size, step, exposed, sent + sums)
 
     def shared(self, batch_size: int, size: int) -> Prediction:
-        """The same on fused kernels, where units of the first two fully connected layers are shared; see parts.py."""
+        """The same on fused kernels, where units of the first two fully connected layers are shared: fast/shared.py."""
         costs, mine = self.costs, batch_size / size
         first, second = [row for row in self.rows if isinstance(row.layer, Linear)][:2]
         parts = first.params + second.params
@@ -179,7 +179,9 @@ class Work:
     def _tower_messages(self, is_fused: bool) -> tuple[float, int]:
         """Numbers of one picture that a tower sends in a step, and in how many messages; fused: see shared.py."""
         talks, cut = exchanges(self.lineage), cuts(self.lineage)
-        gathered = [row for row in self.rows if row.layer.name in talks and not (is_fused and row.layer.name in cut)]
+        # Kernels of the first layer go over in place of its channels, too few to count.
+        other = {*cut, self.rows[1].layer.name} if is_fused else set()
+        gathered = [row for row in self.rows if row.layer.name in talks and row.layer.name not in other]
         numbers = [2 * _exchanged(row, talks[row.layer.name]) for row in gathered]
         if not is_fused:
             return sum(numbers) + self.lineage.num_classes / TOWERS, 2 * len(numbers) + 1

@@ -7,8 +7,9 @@ from torch import nn
 
 from alexnet.errors import UsageError
 from alexnet.fast import FastNet, accelerate
-from alexnet.fast.parts import accelerate_shared, accelerate_tower
 from alexnet.fast.rewrite import has_triton
+from alexnet.fast.shared import accelerate_shared
+from alexnet.fast.tower import accelerate_tower
 from alexnet.model import AlexNet
 from alexnet.parallel.pieces import Part
 
