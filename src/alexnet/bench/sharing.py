@@ -121,7 +121,7 @@ def shared_steps(
     }
     found: dict[str, SharedStep] = {}
     for who in (*builds, *contenders):
-        build = builds.get(who) or partial(_contender, who, lineage, global_batch, team, device)
+        build = builds.get(who) or partial(step_of, who, lineage, global_batch, team, device)
         step = replace(blank, who=who, **_timed(build, global_batch, team, device, seconds))
         if who == "one process, its part":
             step = replace(step, images_per_s=step.images_per_s * (mine.stop - mine.start) / global_batch)
@@ -198,7 +198,10 @@ def _one(lineage: Lineage, batch_size: int, device: torch.device) -> Work:
     return our_training(lineage, *synthetic(lineage, batch_size, device))
 
 
-def _contender(who: str, lineage: Lineage, global_batch: int, team: Team, device: torch.device) -> Work:
+def step_of(who: str, lineage: Lineage, global_batch: int, team: Team, device: torch.device) -> Work:
+    """A contender's step; without a name, one process's on the whole batch."""
+    if not who:
+        return _one(lineage, global_batch, device)
     if who in PEERS:
         return _peer(who, lineage, global_batch, team, device)
     name, _, kind = who.partition(" (")
