@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from alexnet.inference import load
 from alexnet.inference.features import features
@@ -82,13 +83,16 @@ def measure_precision(folder: Path, weights: str | None, layers: Sequence[str]) 
     classifier = load(weights)
     found = features(classifier, folder, layers)
     labels = np.array([Path(path).parent.name for path in found.paths])
-    classes, counts = np.unique(labels, return_counts=True)
+    classes, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
     chance = float((counts * (counts - 1)).sum() / (len(labels) * (len(labels) - 1)))
     print(f"{len(labels):,} pictures, {len(classes)} classes, {classifier.source}: chance {chance:.2%}")
     for metric in ("euclidean", "cosine"):
         for layer in layers:
-            rows = found[layer].astype(np.float16)
-            print(f"{layer:>6} {metric:>10}: precision@{COUNT} {precision(rows, labels, COUNT, metric):.2%}")
+            rows = torch.from_numpy(found[layer].astype(np.float16)).float()
+            if metric == "cosine":
+                rows = F.normalize(rows)  # of unit rows the nearest are those of the least angle
+            share = precision(rows, torch.from_numpy(numbers), COUNT)
+            print(f"{layer:>6} {metric:>10}: precision@{COUNT} {share:.2%}")
 
 
 def peak_mb() -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from alexnet.inference.machine import machine
@@ -77,7 +78,7 @@ def test_neighbours_are_the_nearest_others() -> None:
     rows[9] = rows[3]  # equally far from all, and from each other not at all
     distances = np.linalg.norm(rows.astype(np.float64) - rows[3], axis=1)
     expected = [place for place in np.argsort(distances, kind="stable") if place != 3][:NEAREST]
-    found = neighbours_of(rows, 3)
+    found = neighbours_of(torch.from_numpy(rows), 3)
     assert [place for place, _ in found] == expected
     np.testing.assert_allclose([far for _, far in found], distances[expected], atol=1e-6)
 

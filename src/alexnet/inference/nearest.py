@@ -14,6 +14,7 @@ from torch import Tensor
 Metric = Literal["euclidean", "cosine"]
 BLOCK_BYTES = 64 * 2**20  # of rows as float32; from 32 to 128 MB the time is the same
 QUERIES_AT_ONCE = 1024
+EXACT_BYTES = 8 * 2**20  # of differences as float64; 64 MB take four times as long on a processor, for fresh pages
 # Sums of float32 put rows that are equally far within 1e-6 in any order: so many more are measured again in float64.
 MORE = 16
 
@@ -99,12 +100,37 @@ def _nearest(
     return _measured(rows, queries, places.numpy(), count, metric)
 
 
-def precision(rows: np.ndarray, labels: np.ndarray, count: int, metric: Metric = "euclidean") -> float:
-    """The mean share of a row's `count` nearest others that have its label. (N, D) and (N,)."""
-    squares = np.square(rows.astype(np.float32)).sum(axis=1)
-    places, _ = nearest(rows, squares, rows.astype(np.float32), count + 1, metric)
-    others = (row[row != own][:count] for own, row in enumerate(places))  # equal rows may hide a row from itself
-    return float(np.mean([(labels[near] == label).mean() for near, label in zip(others, labels, strict=True)]))
+def precision(rows: Tensor, labels: Tensor, count: int) -> float:
+    """The mean share of a row's `count` nearest others, by Euclidean distance, that have its label.
+
+    Args:
+        rows: (N, D) on any device that has float64.
+        labels: (N,) on the same.
+        count: k; fewer where N is smaller.
+    """
+    rows = rows.float()
+    squares = rows.square().sum(1)  # (N,)
+    blocks = torch.split(torch.arange(len(rows), device=rows.device), QUERIES_AT_ONCE)
+    places = torch.cat([_others(rows, squares, own, count) for own in blocks])  # (N, k)
+    return float((labels[places] == labels[:, None]).double().mean())
+
+
+def _others(rows: Tensor, squares: Tensor, own: Tensor, count: int) -> Tensor:
+    """The places (Q, k) of the rows nearest to those at `own` (Q,), themselves left out."""
+    scores = _scores(rows[own], rows, squares, "euclidean").scatter_(1, own[:, None], torch.inf)  # (Q, N)
+    kept = min(count + MORE, len(rows) - 1)
+    candidates = scores.topk(kept, largest=False).indices.sort(dim=1).values  # (Q, c)
+    step = max(1, EXACT_BYTES // (8 * kept * rows.shape[1])) if kept else len(own)
+    parts = zip(torch.split(own, step), torch.split(candidates, step), strict=True)
+    order = torch.cat([_far(rows, asking, near) for asking, near in parts]).argsort(dim=1, stable=True)
+    return candidates.gather(1, order[:, :count])
+
+
+def _far(rows: Tensor, own: Tensor, others: Tensor) -> Tensor:
+    """How far some others (Q, c) of each row at `own` (Q,) are from it, in float64."""
+    apart = rows.index_select(0, others.flatten()).double().view(*others.shape, -1)  # (Q, c, D)
+    far: Tensor = torch.linalg.vector_norm(apart.sub_(rows[own, None]), dim=2)
+    return far
 
 
 def _scores(queries: Tensor, block: Tensor, squares: Tensor, metric: Metric) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
@@ -18,7 +19,7 @@ from alexnet.data.source import Pictures
 from alexnet.inference.classifier import Classifier
 from alexnet.inference.figures import neighbours_figure, save_figure
 from alexnet.inference.layers import layer_outputs
-from alexnet.inference.nearest import nearest, precision
+from alexnet.inference.nearest import precision
 
 LAYERS = ("fc7", "fc6", "pool5")
 PIXELS = "pixels"
@@ -29,14 +30,19 @@ QUERIES = 5
 WIDTH = 720  # of the drawing, in pixels
 
 
-def layer_features(classifier: Classifier, pictures: Pictures) -> dict[str, np.ndarray]:
-    """What each of LAYERS makes of all pictures, and their PIXELS: (N, F) each."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in (*LAYERS, PIXELS)}
+def layer_features(classifier: Classifier, pictures: Pictures) -> dict[str, Tensor]:
+    """What each of LAYERS makes of all pictures, and their PIXELS: (N, F) each, float32, to be compared where they lie.
+
+    That is on the classifier's device where it has float64.
+    """
+    home = classifier.device if classifier.device.type == "cuda" else torch.device("cpu")
+    found: dict[str, list[Tensor]] = {name: [] for name in (*LAYERS, PIXELS)}
     for batch in batches(pictures, np.arange(len(pictures)), AT_ONCE, skips=Skips()):
-        outputs = layer_outputs(classifier, batch.images, LAYERS) | {PIXELS: _small(batch.images)}
+        images = batch.images.to(classifier.device)
+        outputs = layer_outputs(classifier, images, LAYERS) | {PIXELS: _small(images)}
         for name, parts in found.items():
-            parts.append(outputs[name].flatten(1).float().cpu().numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+            parts.append(outputs[name].flatten(1).float().to(home))
+    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def _small(images: Tensor) -> Tensor:
@@ -44,15 +50,16 @@ def _small(images: Tensor) -> Tensor:
     return F.interpolate(images, PIXELS_SIDE, mode="area") if images.shape[-1] > PIXELS_SIDE else images
 
 
-def alike(features: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str, float]:
+def alike(features: Mapping[str, Tensor], labels: np.ndarray) -> dict[str, float]:
     """Precision at 5 by each kind of features: the share of Euclidean neighbours of the class of the picture.
 
     Every picture asks all others once.
     """
-    return {name: precision(rows, labels, NEAREST) for name, rows in features.items()}
+    classes = torch.from_numpy(labels.astype(np.int64))
+    return {name: precision(rows, classes.to(rows.device), NEAREST) for name, rows in features.items()}
 
 
-def drawn_neighbours(features: Mapping[str, np.ndarray], pictures: Pictures) -> bytes:
+def drawn_neighbours(features: Mapping[str, Tensor], pictures: Pictures) -> bytes:
     """Some pictures, the nearest to each by fc7, and below them the nearest by pixels: a JPEG, as figure 4 (right).
 
     The pictures are the first of classes that lie evenly among all: nobody has chosen them.
@@ -73,12 +80,12 @@ def drawn_neighbours(features: Mapping[str, np.ndarray], pictures: Pictures) -> 
         return _as_jpeg(save_figure(figure, Path(folder) / "neighbours.png"))
 
 
-def neighbours_of(rows: np.ndarray, query: int) -> list[tuple[int, float]]:
-    """The NEAREST other rows of one, and how far they are."""
-    squares = np.square(rows).sum(axis=1)
-    (places,), (distances,) = nearest(rows, squares, rows[query : query + 1], NEAREST + 1)
-    pairs = zip(places.tolist(), distances.tolist(), strict=True)
-    return [(place, distance) for place, distance in pairs if place != query][:NEAREST]
+def neighbours_of(rows: Tensor, query: int) -> list[tuple[int, float]]:
+    """The NEAREST other rows of one, and how far they are; of rows equally far the first comes first."""
+    far = torch.linalg.vector_norm(rows.double() - rows[query].double(), dim=1)  # (N,)
+    far[query] = torch.inf
+    places = far.argsort(stable=True)[: min(NEAREST, len(rows) - 1)]
+    return list(zip(places.tolist(), far[places].tolist(), strict=True))
 
 
 def _shown(pictures: Pictures, query: int, found: list[tuple[int, float]]) -> list[tuple[str, str, np.ndarray]]:
