@@ -177,6 +177,22 @@ def test_neither_the_pictures_nor_the_mean_are_changed(alignment: Any) -> None:
     np.testing.assert_array_equal(statistics.mean_image, mean_image)
 
 
+def test_a_mean_image_that_was_resized_before_serves_its_own_side_only() -> None:
+    def made() -> Preprocessing:
+        return Preprocessing.of(small(mean_alignment="picture"), statistics_of(pictures(7, side=40, seed=1)))
+
+    sides = (15, 18, SIDE, 15, SIDE, 18)
+    images = {side: tensor(pictures(2, side)) for side in sides}
+    fresh = {side: made().views(each, center, enlarge=False) for side, each in images.items()}
+    one = made()
+    with torch.inference_mode():
+        one.views(images[15], center, enlarge=False)
+    for side in sides:
+        assert torch.equal(one.views(images[side], center, enlarge=False), fresh[side])
+    (first, second, third) = (fresh[side][0] for side in (15, 18, SIDE))
+    assert not torch.equal(first, second) and not torch.equal(second, third)
+
+
 @pytest.mark.parametrize("side", [9, SIDE])
 @pytest.mark.parametrize("order", ["RGB", "BGR"])
 def test_the_memory_layout_of_the_pictures_leaves_no_trace(side: int, order: Any) -> None:
