@@ -1,12 +1,16 @@
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
+from alexnet.data.loader import Gathering, Skips, batches
+from alexnet.data.prepare import prepare
+from alexnet.data.source import open_pictures
 from alexnet.errors import DataError
-from alexnet.train.material import Material, open_material
+from alexnet.train.material import Material, open_material, subset
 
 
 def opened(data: Path, run: Path, seed: int = 0) -> Material:
@@ -70,3 +74,19 @@ def test_one_class_is_refused_from_a_tar_file_too(textures: Path, tmp_path: Path
     shutil.copytree(textures / "stripes0", tmp_path / "one" / "stripes0")
     with pytest.raises(DataError, match="A classifier needs two or more"):
         opened(pack(tmp_path / "one", tmp_path / "one.tar"), tmp_path / "run")
+
+
+@pytest.mark.parametrize("format", ["raw", "jpeg"])
+def test_some_pictures_of_a_set_are_batched_as_they_lie_in_its_files(
+    textures: Path, tmp_path: Path, format: Literal["raw", "jpeg"]
+) -> None:
+    prepare(textures, tmp_path / "set", format=format, size=24, shard_pictures=7)
+    whole = open_pictures(tmp_path / "set", "train", 24, "short")
+    taken = np.arange(len(whole))[::-3]
+    some = subset(whole, taken)
+    assert isinstance(some, Gathering) == (format == "raw")
+    seen = list(batches(some, np.arange(len(some)), 5, skips=Skips()))
+    images = np.concatenate([batch.images.permute(0, 2, 3, 1).numpy() for batch in seen])
+    np.testing.assert_array_equal(images, [whole.read(int(index)) for index in taken])
+    np.testing.assert_array_equal(np.concatenate([batch.labels.numpy() for batch in seen]), whole.labels[taken])
+    assert [some.name(place) for place in range(len(some))] == [whole.name(int(index)) for index in taken]

@@ -9,13 +9,13 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from alexnet.data.ordered import core_count
-from alexnet.data.raw_shards import RawPictures
 from alexnet.data.source import Pictures
 from alexnet.errors import TooManyUnreadable, UnreadablePicture, UsageError
 
@@ -25,6 +25,15 @@ RAW_BYTES_PER_TASK = 24 * 2**20  # 128 pictures of 256x256; small ones are read 
 PREFETCH_BATCHES = 3
 PREFETCH_BYTES = 128 * 2**20  # large batches are read less far ahead, so that memory stays flat
 PINNED_PREFETCH_BYTES = 2**30  # whoever has a GPU to feed has more
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """Pictures that are read many at a time, and all can be: those of raw shards."""
+
+    def gather(self, indices: np.ndarray, out: np.ndarray, /) -> None:
+        """Read pictures into `out`, (B, S, S, 3) uint8."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -205,7 +214,7 @@ def _begin(
     # A numpy array over pinned memory: torch keeps the memory until the copies from it are done.
     pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy() if is_pinned else np.empty(shape, np.uint8)
     stride = PICTURES_PER_TASK
-    if isinstance(pictures, RawPictures):
+    if isinstance(pictures, Gathering):
         stride = max(1, RAW_BYTES_PER_TASK // (pictures.side**2 * 3))
     parts = [slice(begin, begin + stride) for begin in range(0, len(indices), stride)]
     tasks = {part.start: pool.submit(_read, pictures, indices[part], pixels[part]) for part in parts}
@@ -214,7 +223,7 @@ def _begin(
 
 def _read(pictures: Pictures, indices: np.ndarray, pixels: np.ndarray) -> dict[int, str]:
     """Fill `pixels` in place; return the slots that could not be read, with the reasons."""
-    if isinstance(pictures, RawPictures):
+    if isinstance(pictures, Gathering):
         pictures.gather(indices, pixels)
         return {}
     bad = {}

@@ -16,7 +16,7 @@ from alexnet.inference.colour_share import first_layer_towers
 from alexnet.inference.evaluate import evaluate
 from alexnet.reproduce.alike import LAYERS, PIXELS, alike, drawn_neighbours, layer_features
 from alexnet.reproduce.trial import Trial, history
-from alexnet.train.material import Subset
+from alexnet.train.material import subset
 from alexnet.train.train import train
 
 TRAINING_PICTURES = 5000
@@ -48,7 +48,7 @@ def run_tiny(trial: Trial, data: Path, folder: Path, device: str) -> dict[str, A
     found: dict[str, Any] = {
         "error": run.evaluation.top1_error,
         "top5_error": run.evaluation.top5_error,
-        "training_error": evaluate(classifier, Subset(seen, taken)).top1_error,
+        "training_error": evaluate(classifier, subset(seen, taken)).top1_error,
         **history(run.metrics),
         "colour": [tower.mean_share for tower in first_layer_towers(classifier)],
         "val_pictures": len(val),

@@ -8,7 +8,7 @@ import numpy as np
 from alexnet.data.dataset_card import is_prepared
 from alexnet.data.folder import require_trainable
 from alexnet.data.listing import Rows, Split, some
-from alexnet.data.source import FolderPictures, Pictures, open_pictures
+from alexnet.data.source import FolderPictures, Pictures, RawPictures, open_pictures
 from alexnet.data.split import split, write_splits
 from alexnet.errors import DataError
 from alexnet.lineages.spec import Fit
@@ -51,6 +51,20 @@ class Subset:
 
     def read(self, index: int) -> np.ndarray:
         return self.source.read(int(self.indices[index]))
+
+
+class RawSubset(Subset):
+    """Some of the pictures of raw shards, read many at a time as those are."""
+
+    source: RawPictures
+
+    def gather(self, indices: np.ndarray, out: np.ndarray) -> None:
+        self.source.gather(self.indices[indices], out)
+
+
+def subset(source: Pictures, indices: np.ndarray) -> Subset:
+    """Some of the pictures of a source (M,), as a source that is read as fast."""
+    return (RawSubset if isinstance(source, RawPictures) else Subset)(source, indices)
 
 
 def open_material(data: Path, folder: Path, val_fraction: float, seed: int, side: int, fit: Fit) -> Material:
