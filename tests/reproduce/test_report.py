@@ -15,7 +15,7 @@ from alexnet.inference.machine import machine
 from alexnet.reproduce import CLAIMS, FULL, reproduce
 from alexnet.reproduce.alike import NEAREST, neighbours_of
 from alexnet.reproduce.report import write_result
-from alexnet.reproduce.tiny_trial import LOST, run_tiny
+from alexnet.reproduce.tiny_trial import LOST, MEMORY, passing_folder, run_tiny
 from alexnet.reproduce.trial import Trial, as_json
 
 PAGE = Path(__file__).parents[2] / "benchmarks/reproduce_table.py"
@@ -52,6 +52,31 @@ def test_a_training_whose_loss_grows_beyond_all_numbers_is_lost(tmp_path: Path) 
     assert "loss is" in found["failed"]
     assert LOST.items() <= found.items()
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("is_in_memory", [False, True])
+def test_a_passing_folder_leaves_nothing_whatever_happens(tmp_path: Path, is_in_memory: bool) -> None:
+    if is_in_memory and not MEMORY.is_dir():
+        pytest.skip("this system keeps no files in memory")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "half").touch()  # of a process that was killed
+    seen: list[Path] = []
+
+    def work(room: int) -> None:
+        with passing_folder(folder, room) as home:
+            seen.append(home)
+            home.mkdir()  # was not there
+            (home / "weights").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work(room=0 if is_in_memory else 2**62)  # nobody has so much
+    (home,) = seen
+    assert home.is_relative_to(MEMORY if is_in_memory else folder)
+    assert not home.exists()
+    if is_in_memory:
+        assert not home.parent.exists()
 
 
 def test_racers_that_do_not_arrive_show_nothing(tmp_path: Path) -> None:
