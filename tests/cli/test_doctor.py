@@ -27,12 +27,12 @@ def test_json_tells_versions_devices_disk_caches_and_extras(alexnet: Alexnet, tm
     }  # fmt: skip
 
 
-def test_it_compiles_norm_and_pooling_or_says_why_not(tmp_path: Path) -> None:
+def test_it_compiles_operators_or_says_why_not(tmp_path: Path) -> None:
     def said(**environment: str) -> str:
         """In a process of its own, since one that has the operator keeps it."""
         command = [sys.executable, "-m", "alexnet", "doctor", "--json"]
         variables = {**os.environ, "ALEXNET_HOME": str(tmp_path), **environment}
-        text: str = json.loads(subprocess.check_output(command, env=variables))["cpu"]["norm_and_pooling"]
+        text: str = json.loads(subprocess.check_output(command, env=variables))["cpu"]["operators"]
         return text
 
     assert "not compiled: " in said(PATH="", CC="")

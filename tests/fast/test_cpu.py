@@ -13,8 +13,7 @@ from torch import Tensor
 
 from alexnet.errors import UsageError
 from alexnet.fast import accelerate
-from alexnet.fast.cpu import CpuNet, accelerate_on_cpu, processor
-from alexnet.fast.cpu.norm_pool import OPERATOR
+from alexnet.fast.cpu import CpuNet, accelerate_on_cpu, matvec, norm_pool, processor
 from alexnet.lineages import LINEAGES, Lineage, find
 from alexnet.lineages.spec import Conv, Layer, Linear, Local, Norm
 from alexnet.model import AlexNet
@@ -54,16 +53,17 @@ def narrow(name: str) -> Lineage:
 
 
 @pytest.fixture(params=["compiled", "by torch"])
-def norms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Norms and poolings by the compiled operator, or by torch, whatever the cache of this machine holds."""
+def operators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled operators, or torch's, whatever the cache of this machine holds."""
     is_compiled = request.param == "compiled"
     if is_compiled and not has_compiler():
         pytest.skip("no C compiler")
-    function = request.getfixturevalue("operator").function if is_compiled else None
-    monkeypatch.setattr(OPERATOR, "find", lambda: function)
+    for known, name in ((norm_pool.OPERATOR, "operator"), (matvec.OPERATOR, "product")):
+        function = request.getfixturevalue(name).function if is_compiled else None
+        monkeypatch.setattr(known, "find", lambda function=function: function)
 
 
-@pytest.mark.usefixtures("norms")
+@pytest.mark.usefixtures("operators")
 @pytest.mark.parametrize("lineage", [find("bvlc"), *map(narrow, LINEAGES)], ids=lambda table: table.name)
 def test_every_lineage_in_every_precision(lineage: Lineage) -> None:
     net = lively_net(lineage)
@@ -76,7 +76,7 @@ def test_every_lineage_in_every_precision(lineage: Lineage) -> None:
         assert relative_error(logits(accelerate(net, torch.int8, images), images), expected) <= 0.06
 
 
-@pytest.mark.usefixtures("norms")
+@pytest.mark.usefixtures("operators")
 @pytest.mark.parametrize("count", [1, 3, 8, 9])
 @pytest.mark.parametrize("size", [67, 70])
 def test_any_batch_and_size(count: int, size: int) -> None:

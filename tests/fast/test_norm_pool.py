@@ -246,5 +246,5 @@ assert relative_error(logits(fast, images), expected) <= 1e-5 and OPERATOR.funct
 assert relative_error(logits(fast, images), expected) <= 1e-5 and OPERATOR.function is not None
 """
     assert run_python(code).wait() == 0
-    later = "from alexnet.fast.cpu.norm_pool import OPERATOR; assert OPERATOR.find() is not None"
+    later = "from alexnet.fast.cpu.operators import OPERATORS; assert all(each.find() for each in OPERATORS)"
     assert run_python(later).wait() == 0

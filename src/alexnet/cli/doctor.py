@@ -65,16 +65,16 @@ def cpu() -> dict[str, Any]:
         "usable_cores": usable,
         "torch_threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "norm_and_pooling": norm_and_pooling(),
+        "operators": operators(),
     }
 
 
-def norm_and_pooling() -> str:
-    """Whether predictions on the CPU have the compiled operator, and why not; compiles it if nothing has done so."""
-    from alexnet.fast.cpu.norm_pool import OPERATOR
+def operators() -> str:
+    """Whether predictions on the CPU have the compiled operators, and why not; compiles those that nobody has."""
+    from alexnet.fast.cpu.operators import compile_all
 
-    OPERATOR.compile()
-    return "compiled" if OPERATOR.function is not None else f"torch's passes, not compiled: {OPERATOR.reason}"
+    missing = compile_all()
+    return f"torch's, not compiled: {missing}" if missing else "compiled"
 
 
 def cpu_model() -> str:
@@ -144,7 +144,7 @@ def report(facts: dict[str, Any]) -> list[Any]:
         facts["system"],
         f"{processor['model']}: {processor['usable_cores']} of {processor['cores']} cores usable,"
         f" torch uses {processor['torch_threads']} threads and {processor['instructions']}",
-        f"norm and pooling of predictions on it: {processor['norm_and_pooling']}",
+        f"operators of predictions on it: {processor['operators']}",
         "",
         table(("package", "version"), versions),
         "",

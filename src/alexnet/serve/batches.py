@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from alexnet.data.ordered import core_count
-from alexnet.fast.cpu.norm_pool import OPERATOR
+from alexnet.fast.cpu.operators import compile_all
 from alexnet.inference import Classifier
 from alexnet.inference.squares import stacked
 from alexnet.serve.admission import Admission
@@ -100,7 +100,7 @@ class Batches:
     async def warm_up(self) -> None:
         """Compile what can be, lay out the weights and learn the speed, before anybody waits for it."""
         if self.classifier.device.type == "cpu":
-            OPERATOR.compile()
+            compile_all()
         side = self.classifier.preprocessing.side
         for count in (1, 8, 8):
             squares = [np.zeros((side, side, 3), np.uint8)] * count

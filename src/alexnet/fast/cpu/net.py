@@ -10,7 +10,8 @@ from alexnet.errors import UsageError
 from alexnet.fast.cpu import processor
 from alexnet.fast.cpu.compiled import WORTH
 from alexnet.fast.cpu.integers import IntegerConv, IntegerLinear, Range
-from alexnet.fast.cpu.norm_pool import OPERATOR, NormPool
+from alexnet.fast.cpu.norm_pool import NormPool
+from alexnet.fast.cpu.operators import compile_all
 from alexnet.fast.cpu.packed import PackedConv, PackedLinear
 from alexnet.fast.cpu.plan import Step, Weighted, fed, steps
 from alexnet.lineages import trace
@@ -63,7 +64,7 @@ class CpuNet(nn.Module):
             return logits
         self._seen += len(images)
         if self._seen > WORTH:
-            OPERATOR.compile()
+            compile_all()
         before, after = self._parts()
         maps = [_through(before, part) for part in torch.split(images, IMAGES_PER_PART)]
         return _through(after, torch.cat(maps) if len(maps) > 1 else maps[0]).float()
