@@ -1,9 +1,13 @@
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alexnet.errors import RunError
+from alexnet.lineages import find
+from alexnet.train.recipe import MODERN
 from alexnet.train.watch import Watch, require_finite, stuck_advice
 
 LN_1000 = 6.907755
@@ -37,10 +41,22 @@ def test_one_look_away_from_chance_starts_the_count_anew(factor: float) -> None:
 
 
 def test_the_advice_names_the_figure_and_the_ways_out() -> None:
-    text = stuck_advice(watched([LN_1000] * 40), 1000, 0.01)
+    text = stuck_advice(watched([LN_1000] * 40), 1000, replace(MODERN, lr=0.03), find("paper").input)
     assert "ln 1000 = 6.908" in text
     assert "--recipe modern" in text
     assert "--lineage bvlc" in text
+    assert "another rate than 0.03" in text
+
+
+@pytest.mark.parametrize(("lineage", "changed", "is_told"), [
+    ("bvlc", {"init": "lineage"}, True), ("bvlc", {}, False),
+    ("bvlc", {"init": "lineage", "standardize": False}, False), ("torchvision", {"init": "lineage"}, False),
+])  # fmt: skip
+def test_the_tables_weights_on_standardized_colours_are_named(
+    lineage: str, changed: dict[str, Any], is_told: bool
+) -> None:
+    text = stuck_advice(watched([LN_1000] * 40), 1000, replace(MODERN, **changed), find(lineage).input)
+    assert ("--no-standardize" in text) == is_told
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alexnet.errors import RunError
+from alexnet.lineages.spec import Input
+from alexnet.train.recipe import Recipe
 
 NEAR = 0.02
 WINDOW = 50
@@ -45,17 +47,26 @@ class Watch:
         return self.stuck_steps >= min(MOST_STEPS, max(FEWEST_STEPS, EPOCHS * steps_per_epoch))
 
 
-def stuck_advice(watch: Watch, num_classes: int, lr: float) -> str:
+def stuck_advice(watch: Watch, num_classes: int, recipe: Recipe, expected: Input) -> str:
     """What to tell a user whose network guesses.
 
-    Source: BVLC/caffe issues 59, 401, 2085, 3243; Berkeley's own network has biases of 0.1 for this reason.
+    Args:
+        expected: what the lineage's own weights are meant for.
+
+    Source: BVLC/caffe issues 59, 401, 2085, 3243; Berkeley's own network has biases of 0.1 for this reason. Weights of
+    the table on standardized colours: docs/log.md, the claim `init`.
     """
+    is_faint = recipe.init == "lineage" and recipe.standardize and expected.range == 255 and set(expected.std) == {1.0}
+    faint = (
+        "Weights drawn as the lineage's table says are meant for pixels of 0 to 255, and hardly move on colours "
+        "divided by their spread: give `--no-standardize`, or another `--init`. "
+    )
     return (
         f"For {watch.stuck_steps} steps the loss has stayed at ln {num_classes} = {math.log(num_classes):.3f}, "
-        "which is guessing. Initial biases of 1 (lineages paper, chm, caffenet) can keep a network there for "
-        "thousands of steps, or for ever. Should it not fall soon: start again with `--recipe modern`, with "
-        f"`--lineage bvlc` (biases of 0.1), or with another rate than {lr:g}; and look whether the labels fit the "
-        "pictures (`alexnet data inspect`)."
+        f"which is guessing. {faint if is_faint else ''}Initial biases of 1 (lineages paper, chm, caffenet) can keep a "
+        "network there for thousands of steps, or for ever. Should it not fall soon: start again with `--recipe "
+        f"modern`, with `--lineage bvlc` (biases of 0.1), or with another rate than {recipe.lr:g}; and look whether "
+        "the labels fit the pictures (`alexnet data inspect`)."
     )
 
 

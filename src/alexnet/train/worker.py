@@ -114,7 +114,8 @@ class Worker:
         require_finite(mean, cursor.step, cursor.lr, self.checkpoint)
         cursor.watch = cursor.watch.after(total, cursor.window_pictures, cursor.window_steps, len(self.job.labels))
         if cursor.watch.is_stuck(self.steps_per_epoch) and not cursor.watch.is_said:
-            self.job.reporter.warn(stuck_advice(cursor.watch, len(self.job.labels), cursor.lr))
+            expected = self.job.net.lineage.input
+            self.job.reporter.warn(stuck_advice(cursor.watch, len(self.job.labels), self.recipe, expected))
             cursor.watch = replace(cursor.watch, is_said=True)
         cursor.epoch_loss += total
         cursor.epoch_pictures += cursor.window_pictures
