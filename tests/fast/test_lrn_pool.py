@@ -90,8 +90,8 @@ def test_rows_that_windows_share(
 
 
 def test_many_programs_of_several_rounds(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lrn_pool, "PROGRAMS", 4)
-    assert max(errors(Tail(24, "first", NORM, POOL), 31, 30, device, torch.float32)) <= 1e-5
+    monkeypatch.setattr(lrn_pool, "PROGRAMS", 2)  # of 112 cells a program takes 42 at a time
+    assert max(errors(Tail(24, "first", NORM, POOL), 15, 14, device, torch.float32)) <= 1e-5
 
 
 def test_relu_behind_the_pool_and_norm_in_towers(device: torch.device) -> None:
