@@ -16,8 +16,8 @@ from typing import Any
 
 from alexnet.reproduce import CLAIMS, FULL
 from alexnet.reproduce.claims import TRIALS
-from alexnet.reproduce.lanes import trial_of
 from alexnet.reproduce.report import CURVES, PLOT, RESULT
+from alexnet.reproduce.trial import trial_of
 
 PICTURES, TRAININGS = "claims", "trainings.jsonl"
 HEAD = """# The paper, claim by claim

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,3 @@ def _spread_out(
         raise RunError(
             f"without a result: {', '.join(trial.key for trial in lost)}. Why is said above; the others are kept."
         )
-
-
-def trial_of(fields: Mapping[str, Any]) -> Trial:
-    """A trial from its JSON."""
-    settings = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in fields["settings"])
-    return replace(Trial(**fields), settings=settings)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -35,6 +35,12 @@ class Trial:
         return (
             f"{self.data}-{self.variant.replace(' ', '-')}-{self.seed}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
         )
+
+
+def trial_of(fields: Mapping[str, Any]) -> Trial:
+    """A trial from its JSON."""
+    settings = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in fields["settings"])
+    return replace(Trial(**fields), settings=settings)
 
 
 def as_json(document: Mapping[str, Any], indent: int | None = None) -> str:

@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from alexnet.reproduce.lanes import run_one, trial_of
+from alexnet.reproduce.lanes import run_one
+from alexnet.reproduce.trial import trial_of
 
 
 def main() -> None:
