@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from alexnet.fast.turned import fastest, own, turned
+from alexnet.fast.slopes import fastest, own, turned
 from alexnet.fast.weighted import convolved, multiplied
 
 

@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from alexnet.fast.exchange import Link, everyone
+from alexnet.fast.exchange import Link, Swap
 from alexnet.fast.lrn_pool import Maps, Tail, dense, run_backward, run_forward
 
 CHUNK = 8  # channels that a kernel reads at once, so that the tower's own begin where one does
-
-
 T = TypeVar("T")
 
 
@@ -61,7 +59,7 @@ class _Bordered(torch.autograd.Function):
     def forward(ctx: Any, tail: Tail, maps: Tensor, bias: Tensor, link: Link) -> Tensor:
         own, edge = dense(maps), _edge(tail, link)
         # With its bias: the kernel adds none to the strip, and applies the ReLU to both.
-        other = _swapped(own[..., edge] + bias[edge].to(own.dtype), link)
+        other = Swap(own[..., edge] + bias[edge].to(own.dtype), link).other()
         strip, none = own.new_zeros(*own.shape[:3], CHUNK), bias.new_zeros(CHUNK)
         strip[..., _place(tail, link)] = other
         return _forward(ctx, tail, link, _ordered((own, strip), link), torch.cat(_ordered((bias, none), link)))
@@ -73,7 +71,7 @@ class _Bordered(torch.autograd.Function):
         slopes, bias_grads = _backward(ctx, grad)
         own, strip = _ordered(slopes, link)
         bias_grad, edge = _split(bias_grads, link)[0], _edge(tail, link)
-        coming = _swapped(strip[..., _place(tail, link)], link)
+        coming = Swap(strip[..., _place(tail, link)], link).other()
         own[..., edge] += coming
         bias_grad[edge] += coming.sum((0, 1, 2), dtype=torch.float32)
         return None, own.permute(0, 3, 1, 2), bias_grad, None
@@ -134,13 +132,8 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Maps, Tensor]:
 def _swapped_rows(kernels: Tensor, bias: Tensor, link: Link) -> tuple[Tensor, Tensor]:
     """The other's kernels and biases for ours, in one message."""
     rows = torch.cat((kernels.reshape(len(kernels), -1).float(), bias[:, None]), dim=1)
-    others = _swapped(rows, link)
+    others = Swap(rows, link).other()
     return others[:, :-1].view(kernels.shape).to(kernels.dtype), others[:, -1]
-
-
-def _swapped(strip: Tensor, link: Link) -> Tensor:
-    """What the other of the two has."""
-    return everyone(strip, link)[1 - link.rank]
 
 
 def _ordered(pair: tuple[T, ...], link: Link) -> tuple[T, ...]:

@@ -136,6 +136,19 @@ def everyone(mine: Tensor, link: Link) -> Tensor:
     return whole.view(link.size, *mine.shape)
 
 
+class Swap:
+    """Two processes' tensors on their way to each other, from now on."""
+
+    def __init__(self, mine: Tensor, link: Link) -> None:
+        self._both, self._other = mine.new_empty(2, *mine.shape), 1 - link.rank
+        self._work = link.start_gather(self._both.flatten(0, 1), mine.contiguous())
+
+    def other(self) -> Tensor:
+        """What the other had."""
+        self._work.wait()
+        return self._both[self._other]
+
+
 def _own(parts: Tensor, link: Link) -> Tensor:
     """This process's of (N, B, ...), added up over all."""
     mine = parts.new_empty(parts.shape[1:])

@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from alexnet.fast.branch import beside
-from alexnet.fast.exchange import Link
+from alexnet.fast.exchange import Link, Swap
 from alexnet.fast.lrn_pool import dense
-from alexnet.fast.turned import input_slopes
-from alexnet.fast.weighted import weight_slopes
+from alexnet.fast.slopes import input_slopes, weight_slopes
 
 
 def convolved_halves(own: Tensor, weight: Tensor, stride: int, padding: int, link: Link) -> Tensor:
@@ -32,7 +31,7 @@ def convolved_halves(own: Tensor, weight: Tensor, stride: int, padding: int, lin
 class _Halves(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, own: Tensor, weight: Tensor, stride: int, padding: int, link: Link) -> Tensor:
-        swap = _Swap(dense(own), link)
+        swap = Swap(dense(own), link)
         halves = [half.contiguous(memory_format=torch.channels_last) for half in weight.chunk(2, dim=1)]
         mine, others = halves[link.rank], halves[1 - link.rank]
         result = F.conv2d(own, mine, None, stride, padding)
@@ -47,23 +46,10 @@ class _Halves(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         own, other, mine, others = ctx.saved_tensors
         how = (ctx.stride, ctx.padding)
-        swap = _Swap(dense(input_slopes(grad, other, others, *how)), ctx.link)
+        swap = Swap(dense(input_slopes(grad, other, others, *how)), ctx.link)
         with beside(grad, own, other):
             slopes = [weight_slopes(grad, own, mine, *how), weight_slopes(grad, other, others, *how)]
             weight_grad = torch.cat(slopes if ctx.link.rank == 0 else slopes[::-1], dim=1)
         map_grad = input_slopes(grad, own, mine, *how)
         map_grad += swap.other().permute(0, 3, 1, 2)
         return map_grad, weight_grad, None, None, None
-
-
-class _Swap:
-    """Two processes' tensors on their way to each other, from now on."""
-
-    def __init__(self, mine: Tensor, link: Link) -> None:
-        self._both, self._other = mine.new_empty(2, *mine.shape), 1 - link.rank
-        self._work = link.start_gather(self._both.flatten(0, 1), mine)
-
-    def other(self) -> Tensor:
-        """What the other had."""
-        self._work.wait()
-        return self._both[self._other]

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from alexnet.fast.branch import beside, side_by_side
 from alexnet.fast.lrn_pool import Maps
-from alexnet.fast.turned import input_slopes
+from alexnet.fast.slopes import input_slopes, weight_slopes
 
 
 def convolved(maps: Maps, weight: Tensor, stride: int, padding: int) -> Maps:
@@ -81,11 +81,3 @@ def slopes_of_product(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | N
         with beside(grad, features):
             weight_grad = grad.t() @ features
     return grad @ weight if ctx.needs_input_grad[0] else None, weight_grad
-
-
-def weight_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
-    """The gradient of kernels (O, C, k, k) from that of their convolution with images (B, C, H, W)."""
-    slopes: Tensor = torch.ops.aten.convolution_backward(
-        grad, images, kernels, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (False, True, False)
-    )[1]
-    return slopes

@@ -26,7 +26,7 @@ class Part:
         module: holds its parameters, by the names of the whole network's.
         net: the whole.
         kind: "tower": half of every layer; "shared": see `shared.SharedUnits`.
-        talks: rows before which towers talk.
+        talks: where towers talk, and by what their fully connected layers are cut; see `accelerate_tower`.
     """
 
     module: nn.Sequential

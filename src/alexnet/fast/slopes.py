@@ -1,4 +1,4 @@
-"""The gradient of a convolution's input, in whichever of two exact forms is faster here.
+"""Gradients of a convolution's kernels and of its input, the latter in whichever of two exact forms is faster here.
 
 cuDNN has kernels of its own for it. At stride 1 it is also a convolution, of what comes back with the kernels turned
 around, for which cuDNN has others. Which one wins depends on the shape and on the GPU, so it is measured, as cuDNN
@@ -8,6 +8,7 @@ measures its own.
 from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,11 @@ Form = Callable[[Tensor, Tensor, Tensor, int, int], Tensor]
 REPEATS = 5
 
 _fastest: dict[tuple[object, ...], Form] = {}
+
+
+def weight_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
+    """The gradient of kernels (O, C, k, k) from that of their convolution with images (B, C, H, W)."""
+    return _by_torch("kernels", grad, images, kernels, stride, padding)
 
 
 def input_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
@@ -34,16 +40,23 @@ def input_slopes(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, pad
 
 def own(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
     """By what torch calls the backward pass of a convolution."""
-    slopes: Tensor = torch.ops.aten.convolution_backward(
-        grad, images, kernels, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1, (True, False, False)
-    )[0]
-    return slopes
+    return _by_torch("images", grad, images, kernels, stride, padding)
 
 
 def turned(grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int) -> Tensor:
     """By a convolution; at stride 1, and with less padding than the kernel is wide."""
-    turned = kernels.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-    return F.conv2d(grad, turned, padding=kernels.shape[2] - 1 - padding)
+    around = kernels.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+    return F.conv2d(grad, around, padding=kernels.shape[2] - 1 - padding)
+
+
+def _by_torch(
+    of: Literal["images", "kernels"], grad: Tensor, images: Tensor, kernels: Tensor, stride: int, padding: int
+) -> Tensor:
+    slopes: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        grad, images, kernels, None, (stride,) * 2, (padding,) * 2, (1, 1), False, (0, 0), 1,
+        (of == "images", of == "kernels", False),
+    )  # fmt: skip
+    return slopes[0] if of == "images" else slopes[1]
 
 
 def fastest(works: Sequence[Callable[[], object]]) -> int:
