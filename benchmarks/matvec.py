@@ -45,11 +45,13 @@ def main() -> None:
 def peers(layers: list[torch.nn.Linear], features: list[Tensor]) -> dict[str, Callable[[], list[Tensor]]]:
     pairs = list(zip(layers, features, strict=True))
     weights = [layer.weight.detach() for layer in layers]
+    function = OPERATOR.function
+    assert function is not None, OPERATOR.reason
     nothing = Compiled(Path("nothing.c"))
     products = [PackedLinear(layer.weight, layer.bias, is_rectified=True, operator=nothing) for layer in layers]
     return {
         "compiled": lambda: [
-            multiplied(OPERATOR.function, each, layer.weight, layer.bias, is_rectified=True) for layer, each in pairs
+            multiplied(function, each, layer.weight, layer.bias, is_rectified=True) for layer, each in pairs
         ],
         "torch": lambda: [product(each) for product, each in zip(products, features, strict=True)],
         "sum": lambda: [weight.sum() for weight in weights],

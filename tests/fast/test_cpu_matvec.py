@@ -30,6 +30,7 @@ def exact(features: Tensor, weight: Tensor, bias: Tensor | None, is_rectified: b
 def test_it_is_the_product(product: Compiled, rows: int, columns: int, pictures: int, threads: int) -> None:
     features, weight, bias = numbers(pictures, columns), numbers(rows, columns), numbers(rows)
     before = torch.get_num_threads()
+    assert product.function is not None
     torch.set_num_threads(threads)
     try:
         for is_rectified in (True, False):
@@ -47,6 +48,7 @@ def test_it_is_the_product(product: Compiled, rows: int, columns: int, pictures:
 def test_no_number_stays_none(product: Compiled) -> None:
     features, weight = numbers(2, 40), numbers(9, 40)
     features[1, 39] = torch.nan
+    assert product.function is not None
     found = multiplied(product.function, features, weight, None, is_rectified=True)
     assert not found[0].isnan().any()
     assert found[1].isnan().all()

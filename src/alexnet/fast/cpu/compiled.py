@@ -11,6 +11,7 @@ import os
 import platform
 import shlex
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ SECONDS = 60
 SEAL_BYTES = hashlib.sha256().digest_size
 
 
+Operator = Callable[[ctypes.Structure], int]
+"""Does what its task says with torch's threads; not 0 if it failed."""
+
+
 class Compiled:
     """The function of a C file, named like the file.
 
@@ -41,12 +46,12 @@ class Compiled:
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        self.function: Any = None
+        self.function: Operator | None = None
         self.reason = ""
         self._is_sought = False
         self._attempt = threading.Lock()
 
-    def find(self) -> Any:
+    def find(self) -> Operator | None:
         """The function, if the cache has had it when this was called first, or `compile` has made it since."""
         if not self._is_sought:
             self._is_sought = True
@@ -78,15 +83,24 @@ class Compiled:
 
     def _load(self) -> None:
         try:
-            torch_threads()
-            path = self.place()
+            threads, path = torch_threads(), self.place()
             check(path)
-            self.function = getattr(ctypes.CDLL(str(path)), self.source.stem)
+            self.function = called(getattr(ctypes.CDLL(str(path)), self.source.stem), threads)
             self.reason = ""
         except FileNotFoundError:
             self.reason = f"not compiled yet; the first process that predicts more than {WORTH} pictures does it"
         except (OSError, RuntimeError, AttributeError) as error:
             self.reason = str(error)
+
+
+def called(function: Any, threads: ctypes.c_void_p) -> Operator:
+    """A function (task, GOMP_parallel, number of threads) of C as one of the task alone."""
+
+    def operator(task: ctypes.Structure) -> int:
+        status: int = function(ctypes.byref(task), threads, torch.get_num_threads())
+        return status
+
+    return operator
 
 
 def make(source: Path, path: Path) -> None:

@@ -99,9 +99,10 @@ static void work(void *shared)
             make_units(&job->task, row);
 }
 
-/* Do a task with `threads` threads of `parallel`, which is OpenMP's GOMP_parallel. */
-void matvec(const struct task *task, void (*parallel)(void (*)(void *), void *, unsigned, unsigned), int threads)
+/* Do a task with `threads` threads of `parallel`, which is OpenMP's GOMP_parallel. Returns 0: nothing can fail. */
+int matvec(const struct task *task, void (*parallel)(void (*)(void *), void *, unsigned, unsigned), int threads)
 {
     struct job job = {.task = *task};
     parallel(work, &job, threads, 0);
+    return 0;
 }

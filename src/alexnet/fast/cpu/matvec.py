@@ -1,13 +1,12 @@
 """Fully connected layers of a few pictures: the operator of `matvec.c`, which reads weights as fast as memory can."""
 
-from ctypes import Structure, byref, c_int, c_void_p
+from ctypes import Structure, c_int, c_void_p
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from alexnet.fast.cpu.compiled import Compiled, torch_threads
+from alexnet.fast.cpu.compiled import Compiled, Operator
 
 OPERATOR = Compiled(Path(__file__).with_name("matvec.c"))
 FEW = 6  # pictures: for 8 a product of oneDNN's, which reads its weights slower but once, takes as long
@@ -28,7 +27,7 @@ def suits(features: Tensor, weight: Tensor) -> bool:
     return is_float and len(features) <= FEW and weight.layout == torch.strided and weight.is_contiguous()
 
 
-def multiplied(function: Any, features: Tensor, weight: Tensor, bias: Tensor | None, is_rectified: bool) -> Tensor:
+def multiplied(function: Operator, features: Tensor, weight: Tensor, bias: Tensor | None, is_rectified: bool) -> Tensor:
     """Features (B, F) times the transposed weight (O, F), plus bias (O,), behind a ReLU if that is wanted.
 
     Args:
@@ -40,5 +39,5 @@ def multiplied(function: Any, features: Tensor, weight: Tensor, bias: Tensor | N
         weight.data_ptr(), None if bias is None else bias.data_ptr(), features.data_ptr(), result.data_ptr(),
         *weight.shape, len(features), is_rectified,
     )  # fmt: skip
-    function(byref(task), torch_threads(), torch.get_num_threads())
+    function(task)
     return result

@@ -1,14 +1,13 @@
 """Norm and max pooling beside each other as one step: the operator of `norm_pool.c`, or torch's passes without it."""
 
-from ctypes import Structure, byref, c_float, c_int, c_void_p
+from ctypes import Structure, c_float, c_int, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from alexnet.fast.cpu.compiled import Compiled, torch_threads
+from alexnet.fast.cpu.compiled import Compiled, Operator
 from alexnet.fast.cpu.integers import Range
 from alexnet.fast.cpu.norm import ResponseNorm
 
@@ -78,7 +77,7 @@ class NormPool:
         is_power_known = self.norm is None or self.norm.layer.beta == 0.75
         return maps.dtype in (torch.float32, torch.bfloat16) and is_large and is_power_known
 
-    def _operate(self, function: Any, maps: Tensor) -> Tensor:
+    def _operate(self, function: Operator, maps: Tensor) -> Tensor:
         """Have the operator do it on maps that it knows, in channels_last."""
         images, channels, height, width = maps.shape
         sides = [pooled_side(self.pool.layer, side) if self.pool else side for side in (height, width)]
@@ -96,7 +95,7 @@ class NormPool:
             task.size, task.stride = window(self.pool.layer)
         if self.outputs:
             task.steps, task.zero = 1 / self.outputs.scale, self.outputs.zero
-        if function(byref(task), torch_threads(), torch.get_num_threads()):
+        if function(task):
             raise MemoryError(f"no memory for a few lines of maps {tuple(maps.shape)}")
         return result
 
