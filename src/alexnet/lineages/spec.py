@@ -36,6 +36,11 @@ class Input:
     resize: int = 256
     fit: Fit = "short"
 
+    @property
+    def is_unscaled(self) -> bool:
+        """Whether colours stay numbers of 0 to 255, less their mean."""
+        return self.range == 255 and self.std == (1.0, 1.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Conv:

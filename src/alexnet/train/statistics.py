@@ -39,7 +39,7 @@ def preprocessing_of(input: Input, statistics: Statistics, standardize: bool, si
     preprocessing = Preprocessing.of(input, statistics)
     if side < preprocessing.resize:
         preprocessing = replace(preprocessing, detail=side)
-    if not standardize or preprocessing.std != (1.0, 1.0, 1.0) or preprocessing.range != 255:
+    if not (standardize and input.is_unscaled):
         return preprocessing
     red, green, blue = (max(1.0, math.sqrt(variance)) for variance in np.diag(statistics.covariance))
     return replace(preprocessing, std=(red, green, blue))

@@ -56,7 +56,7 @@ def stuck_advice(watch: Watch, num_classes: int, recipe: Recipe, expected: Input
     Source: BVLC/caffe issues 59, 401, 2085, 3243; Berkeley's own network has biases of 0.1 for this reason. Weights of
     the table on standardized colours: docs/log.md, the claim `init`.
     """
-    is_faint = recipe.init == "lineage" and recipe.standardize and expected.range == 255 and set(expected.std) == {1.0}
+    is_faint = recipe.init == "lineage" and recipe.standardize and expected.is_unscaled
     faint = (
         "Weights drawn as the lineage's table says are meant for pixels of 0 to 255, and hardly move on colours "
         "divided by their spread: give `--no-standardize`, or another `--init`. "
