@@ -7,7 +7,7 @@ waits while the others work. A round asks each in turn for a few passes; the ord
 drawn at random, and the same pictures; `error` is the distance of their logits from float64's. Making and warming up a
 peer comes before the clock. A peer whose packages are missing says so; --path names a folder to find them in (one made
 by `pip install --target`). The threads of all torch peers wait as the `alexnet` command lets them. On a busy machine
-the ratios count, and `best`.
+the ratios count, and `best`. Under `taskset` all keep to its cores; set OMP_NUM_THREADS to their number.
 """
 
 import argparse
@@ -142,7 +142,7 @@ def onnx_file(lineage: str, images: Any, folder: Path) -> Path:
 
 
 def onnxruntime(lineage: str, images: Any, folder: Path, precision: str) -> Pass:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     path, array = onnx_file(lineage, images, folder), images.numpy()
@@ -159,7 +159,9 @@ def onnxruntime(lineage: str, images: Any, folder: Path, precision: str) -> Pass
             float_path, path, Samples(), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
-    session = InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))  # by itself it takes, and pins, all that the host has
+    session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda: np.asarray(session.run(["logits"], {"images": array})[0])
 
 
@@ -316,7 +318,7 @@ def main() -> None:
         peer, case, folder = arguments.serve
         serve(peer, case, Path(folder))
         return
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores")
     figures = []
     for case in arguments.cases:
         figures += measure(case, list(arguments.peers), arguments.rounds, arguments.path)

@@ -37,7 +37,10 @@ def run_trials(
     """
     folder.mkdir(parents=True, exist_ok=True)
     every = list({trial.key: trial for trial in wanted}.values())
-    left = [trial for trial in every if not (folder / f"{trial.key}.json").exists()]
+    left = sorted(
+        (trial for trial in every if not (folder / f"{trial.key}.json").exists()),
+        key=lambda trial: (trial.data, trial.seed),  # so that neighbours on several GPUs do not compile the same
+    )
     done = count(1)
 
     def keep(trial: Trial, found: Mapping[str, Any]) -> None:
