@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from alexnet.cli.imports import SPINS
+from alexnet.data.ordered import core_count
 
 CASES = ("bvlc:1", "bvlc:32", "torchvision:1", "torchvision:32")
 PASSES = 8
@@ -160,7 +161,7 @@ def onnxruntime(lineage: str, images: Any, folder: Path, precision: str) -> Pass
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
     options = SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))  # by itself it takes, and pins, all that the host has
+    options.intra_op_num_threads = core_count()  # by itself it takes all that the host has
     session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return lambda: np.asarray(session.run(["logits"], {"images": array})[0])
 
@@ -318,7 +319,7 @@ def main() -> None:
         peer, case, folder = arguments.serve
         serve(peer, case, Path(folder))
         return
-    print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores")
+    print(f"{platform.processor() or platform.machine()}, {core_count()} of {os.cpu_count()} cores")
     figures = []
     for case in arguments.cases:
         figures += measure(case, list(arguments.peers), arguments.rounds, arguments.path)
